@@ -1,0 +1,134 @@
+"""The exceptions that twopass raises, and how their messages are built.
+
+::
+
+    TwopassError
+    ├── DifferentiationError            a derivative was asked for that does not exist or is not supported
+    │   ├── UnsupportedOperatorError    (also TypeError)   no rule for this NumPy function, or this spelling of it
+    │   ├── DetachedError               (also TypeError)   traced values were about to become plain numbers
+    │   ├── LeakedTraceError            a traced array was used after its trace had ended
+    │   └── GradientCheckError          (also AssertionError)   check_grads found a derivative that is off
+    ├── ArgumentError                   (also ValueError)  a wrong argument to a public function
+    ├── ShapeError                      (also ValueError)  shapes that do not fit together
+    ├── NotFiniteError                  (also ArithmeticError)   NaN or infinity where training cannot go on
+    ├── DataError                       (also ValueError)  a data set or file that cannot be used as asked
+    └── ModelError                      (also ValueError)  a saved model that is damaged, foreign or too new
+
+Every message says **what** happened, **where** (file and line of the user's code, when known), **why**, and
+**what to write instead**; `compose` joins those parts in that order.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import CodeType, FrameType
+
+__all__ = [
+    "ArgumentError",
+    "DataError",
+    "DetachedError",
+    "DifferentiationError",
+    "GradientCheckError",
+    "LeakedTraceError",
+    "ModelError",
+    "NotFiniteError",
+    "ShapeError",
+    "TwopassError",
+    "UnsupportedOperatorError",
+    "compose",
+    "is_user_file",
+    "location",
+    "user_frame",
+    "user_location",
+]
+
+
+class TwopassError(Exception):
+    """Base of every exception that twopass raises on purpose."""
+
+
+class DifferentiationError(TwopassError):
+    """A derivative was asked for that does not exist or is not supported."""
+
+
+class UnsupportedOperatorError(DifferentiationError, TypeError):
+    """A NumPy function without a differentiation rule, or a spelling of it that the rule does not cover."""
+
+
+class DetachedError(DifferentiationError, TypeError):
+    """Traced values were about to be turned into plain numbers, which would lose the derivative."""
+
+
+class LeakedTraceError(DifferentiationError):
+    """A traced array was used after the function that it was traced in had returned."""
+
+
+class GradientCheckError(DifferentiationError, AssertionError):
+    """`check_grads` found a derivative that disagrees with its numerical reference."""
+
+
+class ArgumentError(TwopassError, ValueError):
+    """A wrong argument to a public function."""
+
+
+class ShapeError(TwopassError, ValueError):
+    """Arrays whose shapes do not fit together."""
+
+
+class NotFiniteError(TwopassError, ArithmeticError):
+    """A NaN or an infinity where training cannot go on."""
+
+
+class DataError(TwopassError, ValueError):
+    """A data set or file that cannot be used as asked."""
+
+
+class ModelError(TwopassError, ValueError):
+    """A saved model that is damaged, foreign, or written by a newer version."""
+
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+#: Frames of these libraries are never "the user's line".
+_LIBRARIES = (_PACKAGE, os.sep + os.path.join("numpy", ""))
+
+
+def is_user_file(filename: str) -> bool:
+    """Whether a source file belongs to neither twopass nor NumPy."""
+    return not (filename.startswith(_PACKAGE) or _LIBRARIES[1] in filename)
+
+
+def user_frame(depth: int = 1) -> FrameType | None:
+    """The innermost frame, from `depth` callers up, that is neither twopass' nor NumPy's."""
+    frame: FrameType | None = sys._getframe(depth)
+    while frame is not None and not is_user_file(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
+def location(code: CodeType, instruction: int) -> str:
+    """``file:line`` of an instruction offset (``frame.f_lasti``) in a code object."""
+    line: int | None = code.co_firstlineno
+    for start, end, number in code.co_lines():
+        if start <= instruction < end:
+            line = number
+    return f"{code.co_filename}:{line}"
+
+
+def user_location() -> str | None:
+    """``file:line`` of the user's code that is running now, or None outside any."""
+    frame = user_frame(2)
+    return None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def compose(what: str, *, where: str | None = None, why: str = "", instead: str = "") -> str:
+    """Join the parts of a message: what, where, why, and what to write instead.
+
+    Examples
+    --------
+    >>> print(compose("np.foo has no derivative", where="model.py:3", why="It counts.", instead="Write np.bar."))
+    np.foo has no derivative (at model.py:3). It counts. Write np.bar.
+    """
+    where = where or user_location()
+    head = f"{what} (at {where})." if where else f"{what}."
+    return " ".join(part for part in (head, why, instead) if part)

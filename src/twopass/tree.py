@@ -1,0 +1,224 @@
+"""Nested containers of arrays: flatten, unflatten, map.
+
+A *tree* is a list, tuple, named tuple, dict or dataclass instance, nested to any depth; everything else is a *leaf*
+and ``None`` is an empty tree (so that optional parts vanish instead of counting as numbers). Dictionaries keep their
+insertion order, and two dictionaries with the same keys have the same structure whatever their order.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from twopass.errors import ArgumentError, compose
+
+__all__ = ["Structure", "flatten", "flatten_with_paths", "leaves", "map", "structure", "unflatten"]
+
+Path = tuple[str | int, ...]
+_map = map  # the built-in; `tree.map` below is this module's own
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Structure:
+    """The shape of a tree without its leaves.
+
+    Parameters
+    ----------
+    kind : type or None
+        Container type; None stands for a leaf.
+    keys : tuple
+        Dictionary keys, field names, or positions of the children.
+    children : tuple of Structure
+        One structure per key.
+    """
+
+    kind: type | None
+    keys: tuple[Any, ...] = ()
+    children: tuple[Structure, ...] = ()
+
+    @property
+    def leaf_count(self) -> int:
+        """Number of leaves below this structure."""
+        return 1 if self.kind is None else sum(child.leaf_count for child in self.children)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Structure):
+            return NotImplemented
+        if self.kind is not other.kind or len(self.keys) != len(other.keys):
+            return False
+        mine = dict(zip(self.keys, self.children, strict=True))
+        theirs = dict(zip(other.keys, other.children, strict=True))
+        return mine == theirs
+
+    def __hash__(self) -> int:
+        return hash((self.kind, frozenset(self.keys), frozenset(self.children)))
+
+    def __repr__(self) -> str:
+        if self.kind is None:
+            return "*"
+        if self.kind is type(None):
+            return "None"
+        inside = ", ".join(f"{key}: {child!r}" for key, child in zip(self.keys, self.children, strict=True))
+        return f"{self.kind.__name__}({inside})"
+
+
+_LEAF = Structure(None)
+_EMPTY = Structure(type(None))
+
+
+def _is_namedtuple(kind: type) -> bool:
+    return issubclass(kind, tuple) and hasattr(kind, "_fields")
+
+
+def _children(node: Any) -> tuple[tuple[Any, ...], list[Any]] | None:
+    """Keys and children of a container; None for a leaf."""
+    kind = type(node)
+    if kind is dict or isinstance(node, dict):
+        return tuple(node), list(node.values())
+    if kind is list or kind is tuple or isinstance(node, (list, tuple)):
+        return (tuple(kind._fields) if _is_namedtuple(kind) else tuple(range(len(node)))), list(node)
+    if dataclasses.is_dataclass(kind):
+        names = tuple(field.name for field in dataclasses.fields(node))
+        return names, [getattr(node, name) for name in names]
+    return None
+
+
+def _child(node: Any, key: Any) -> Any:
+    """The child of a container that `_children` calls `key`."""
+    if isinstance(node, (dict, list)) or (isinstance(node, tuple) and isinstance(key, int)):
+        return node[key]
+    return getattr(node, key)
+
+
+def flatten(tree: Any) -> tuple[list[Any], Structure]:
+    """Split a tree into its leaves, in order, and its structure.
+
+    Examples
+    --------
+    >>> flatten({"w": 1.0, "b": [2.0, None]})
+    ([1.0, 2.0], dict(w: *, b: list(0: *, 1: None)))
+    """
+    found: list[Any] = []
+    return found, _flatten_into(tree, found)
+
+
+def _flatten_into(tree: Any, found: list[Any]) -> Structure:
+    if tree is None:
+        return _EMPTY
+    parts = _children(tree)
+    if parts is None:
+        found.append(tree)
+        return _LEAF
+    keys, children = parts
+    return Structure(type(tree), keys, tuple(_flatten_into(child, found) for child in children))
+
+
+def unflatten(structure: Structure, leaves: Any) -> Any:
+    """Rebuild a tree from its structure and its leaves; the inverse of `flatten`.
+
+    Raises
+    ------
+    ArgumentError
+        When the number of leaves is not the structure's.
+
+    Examples
+    --------
+    >>> unflatten(structure({"w": 0, "b": [0, None]}), [1.0, 2.0])
+    {'w': 1.0, 'b': [2.0, None]}
+    """
+    values = list(leaves)
+    if len(values) != structure.leaf_count:
+        what = f"a tree of {structure.leaf_count} leaves cannot be built from {len(values)}"
+        raise ArgumentError(compose(what, why=f"Its structure is {structure!r}."))
+    return _build(structure, iter(values))
+
+
+def _build(structure: Structure, values: Iterator[Any]) -> Any:
+    kind = structure.kind
+    if kind is None:
+        return next(values)
+    if kind is type(None):
+        return None
+    children = [_build(child, values) for child in structure.children]
+    if issubclass(kind, dict):
+        return kind(zip(structure.keys, children, strict=True))
+    if _is_namedtuple(kind):
+        return kind(*children)
+    if issubclass(kind, (list, tuple)):
+        return kind(children)
+    made = object.__new__(kind)
+    for name, child in zip(structure.keys, children, strict=True):
+        object.__setattr__(made, name, child)
+    return made
+
+
+def leaves(tree: Any) -> list[Any]:
+    """The leaves of a tree, in order.
+
+    Examples
+    --------
+    >>> leaves(({"a": 1, "b": 2}, [3]))
+    [1, 2, 3]
+    """
+    return flatten(tree)[0]
+
+
+def structure(tree: Any) -> Structure:
+    """The structure of a tree."""
+    return flatten(tree)[1]
+
+
+def flatten_with_paths(tree: Any) -> list[tuple[Path, Any]]:
+    """Each leaf with the keys that lead to it.
+
+    Examples
+    --------
+    >>> flatten_with_paths([{"w": 1.0}, 2.0])
+    [((0, 'w'), 1.0), ((1,), 2.0)]
+    """
+    if tree is None:
+        return []
+    parts = _children(tree)
+    if parts is None:
+        return [((), tree)]
+    return [
+        ((key, *path), leaf)
+        for key, child in zip(*parts, strict=True)
+        for path, leaf in flatten_with_paths(child)
+    ]
+
+
+def map(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
+    """Apply a function to each leaf; further trees must have the first one's structure down to its leaves.
+
+    Raises
+    ------
+    ArgumentError
+        When a further tree does not match, naming the place.
+
+    Examples
+    --------
+    >>> map(lambda p, g: p - g, {"w": 3.0, "b": 1.0}, {"b": 0.5, "w": 1.0})
+    {'w': 2.0, 'b': 0.5}
+    """
+    first, shape = flatten(tree)
+    others = [_flatten_like(shape, other, ()) for other in rest]
+    return unflatten(shape, _map(function, first, *others))
+
+
+def _flatten_like(shape: Structure, tree: Any, path: Path) -> list[Any]:
+    """The parts of `tree` at the places where `shape` has leaves."""
+    if shape.kind is None:
+        return [tree]
+    parts = None if tree is None else _children(tree)
+    keys = () if parts is None else parts[0]
+    if (tree is None) != (shape.kind is type(None)) or set(keys) != set(shape.keys):
+        at = "".join(f"[{key!r}]" for key in path) or "the top"
+        what = f"the trees differ at {at}: expected {shape!r}, got {structure(tree)!r}"
+        raise ArgumentError(compose(what, instead="Pass trees of one structure."))
+    return [
+        leaf
+        for key, child in zip(shape.keys, shape.children, strict=True)
+        for leaf in _flatten_like(child, _child(tree, key), (*path, key))
+    ]

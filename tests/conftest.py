@@ -1,0 +1,42 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import twopass
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """The environment of a child process that imports the same twopass as this one."""
+    package_folder = str(Path(twopass.__file__).parent.parent)
+    inherited = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [package_folder, inherited]))}
+
+
+@pytest.fixture(scope="session")
+def run_python(environment: dict[str, str]) -> Callable[..., str]:
+    """Run a program in a fresh interpreter and give what it printed."""
+
+    def run(program: str, *arguments: str) -> str:
+        command = [sys.executable, "-W", "error", "-c", program, *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
