@@ -1,7 +1,39 @@
-"""twopass: one forward pass, one backward pass, then a gradient-descent step."""
+"""twopass: backpropagation for plain NumPy code and for neural networks.
 
-from __future__ import annotations
+One forward pass, one backward pass, then a gradient-descent step.
+"""
 
-__all__ = ["__version__"]
+from twopass import errors, tree
+from twopass.api import (
+    check_grads,
+    custom_rule,
+    elementwise_grad,
+    finite_difference,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+)
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "check_grads",
+    "custom_rule",
+    "elementwise_grad",
+    "errors",
+    "finite_difference",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "stop_gradient",
+    "tree",
+    "value_and_grad",
+    "vjp",
+]

@@ -1,0 +1,22 @@
+"""Differentiating functions: what users call."""
+
+from twopass.api.custom import custom_rule, stop_gradient
+from twopass.api.derived import hessian, hvp, jacobian
+from twopass.api.forward import jvp
+from twopass.api.numerical import check_grads, finite_difference
+from twopass.api.reverse import elementwise_grad, grad, value_and_grad, vjp
+
+__all__ = [
+    "check_grads",
+    "custom_rule",
+    "elementwise_grad",
+    "finite_difference",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "stop_gradient",
+    "value_and_grad",
+    "vjp",
+]

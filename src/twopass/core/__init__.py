@@ -1,0 +1,1 @@
+"""The engine: rules, traces, the traced array, and the two sweeps."""

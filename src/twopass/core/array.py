@@ -1,0 +1,624 @@
+"""The traced array: stands in for an ndarray while a function is being differentiated.
+
+NumPy hands every function that meets one to `Array.__array_ufunc__` or `Array.__array_function__`, which look the
+function up in the registry and `apply` its rule. Nothing is ever turned into a plain ndarray behind the user's back:
+``__array__``, ``float()`` and their like raise.
+
+A traced array is immutable inside: an in-place change computes a new value and puts it in the same Python object, and
+views (basic indexing, ``reshape``, ``.T``, ...) remember what they are views of, so that a change is seen through all
+of them, as in NumPy.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from twopass.core.rule import ENGINE, METHODS, RULES, Constant, Rule, Unsupported, detach, name_of
+from twopass.core.trace import Trace
+from twopass.errors import DetachedError, UnsupportedOperatorError, compose
+
+__all__ = ["Array", "apply", "dispatch", "primal_of"]
+
+
+def primal_of(value: Any) -> Any:
+    """The plain number or ndarray below any number of traces."""
+    while type(value) is Array:
+        value._refresh()
+        value = value._primal
+    return value
+
+
+def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run an operator on operands of which at least one is traced, in the newest of their traces."""
+    trace: Trace | None = None
+    for arg in args:
+        if type(arg) is Array:
+            if arg._view is not None:
+                arg._refresh()
+            if trace is None or arg._trace.level > trace.level:
+                trace = arg._trace
+    if trace is None:
+        raise AssertionError("apply() without a traced operand")
+    values = list(args)
+    slots: list[int] = []
+    marks: list[Any] = []
+    for i, arg in enumerate(args):
+        if type(arg) is Array and arg._trace is trace:
+            values[i] = arg._primal
+            if arg._mark is not None:
+                slots.append(i)
+                marks.append(arg._mark)
+    if rule.constant:
+        return _apply_constant(rule, trace, values, kwargs)
+    if slots and slots[-1] >= rule.arity:
+        what = f"np.{rule.name} got a traced array as argument {slots[-1] + 1}"
+        raise UnsupportedOperatorError(compose(what, why="It has no derivative in it.", instead=_PLAIN))
+    y, mark = trace.record(rule, values, kwargs, slots, marks)
+    if rule.outputs:
+        return tuple(map(Array, (trace,) * len(y), y, mark))
+    result = Array(trace, y, mark)
+    if rule.views and type(args[0]) is Array and _shares_memory(y, values[0]):
+        result._view = View(args[0], args[0]._version, rule, args[1:], kwargs)
+    return result
+
+
+_PLAIN = "Pass tp.stop_gradient(x) if no derivative should flow there."
+
+
+def _apply_constant(rule: Rule, trace: Trace, values: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Run an operator whose derivative is zero: its result is no longer traced (at this level)."""
+    result = rule.call(*values, **kwargs)
+    if isinstance(rule, Constant) and rule.traced:
+        return Array(trace, result, None)
+    return result
+
+
+def _shares_memory(y: Any, operand: Any) -> bool:
+    """Whether a result is a view. Traced results are asked about their primals, which hold the memory."""
+    y, operand = primal_of(y), primal_of(operand)
+    return isinstance(y, np.ndarray) and isinstance(operand, np.ndarray) and np.may_share_memory(y, operand)
+
+
+class View:
+    """What a traced array is a view of, and how it was made."""
+
+    __slots__ = ("args", "base", "kwargs", "rule", "version")
+
+    def __init__(self, base: Array, version: int, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.base = base
+        self.version = version
+        self.rule = rule
+        self.args = args
+        self.kwargs = kwargs
+
+
+def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run a NumPy function on traced arrays, however its arguments are spelled."""
+    rule = RULES.get(function)
+    if rule is None:
+        what = f"np.{name_of(function)} has no differentiation rule"
+        instead = "Write it with other NumPy functions, give it one with tp.custom_rule, or pass tp.stop_gradient(x)."
+        raise UnsupportedOperatorError(compose(what, instead=instead))
+    if kwargs and kwargs.get("out") is not None:
+        kwargs = dict(kwargs)
+        out = kwargs.pop("out")
+        out = out[0] if isinstance(out, tuple) else out
+        traced = _any_traced(args) or _any_traced(kwargs.values())
+        return _store(out, dispatch(function, args, kwargs) if traced else function(*args, **kwargs))
+    if not isinstance(rule, Rule):
+        return rule(*args, **kwargs)
+    if isinstance(rule, Unsupported):
+        raise UnsupportedOperatorError(compose(f"np.{rule.name} is not supported on traced arrays", instead=rule.instead))
+    if rule.constant:
+        return _dispatch_constant(rule, args, kwargs)
+    if _any_traced(kwargs.values()):
+        args, kwargs = _positional(rule, args, kwargs)
+    return apply(rule, args, kwargs)
+
+
+def _positional(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Move operands that were passed by keyword to their positions."""
+    if rule.signature is not None:
+        names = list(rule.signature.parameters)
+        bound = rule.signature.bind(*args, **kwargs).arguments
+        count = min(rule.arity, max(i + 1 for i, name in enumerate(names) if type(bound.get(name)) is Array))
+        if all(name in bound for name in names[:count]):
+            rest = {name: value for name, value in bound.items() if name not in names[:count]}
+            if not _any_traced(rest.values()):
+                return tuple(bound[name] for name in names[:count]), rest
+    spelled = ", ".join(f"{key}=" for key, value in kwargs.items() if type(value) is Array)
+    what = f"np.{rule.name} got a traced array as {spelled}"
+    raise UnsupportedOperatorError(compose(what, why="It has no derivative in it.", instead=_PLAIN))
+
+
+def _dispatch_constant(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run a constant operator on operands that may sit anywhere in its arguments."""
+    found: list[Array] = []
+    _find(args, found)
+    _find(kwargs, found)
+    if not found:
+        raise AssertionError(f"np.{rule.name} was dispatched without a traced operand")
+    trace = max((array._trace for array in found), key=lambda trace: trace.level)
+    return _apply_constant(rule, trace, list(_strip(args, trace)), _strip(kwargs, trace))
+
+
+def _find(value: Any, found: list[Array]) -> None:
+    if type(value) is Array:
+        value._refresh()
+        found.append(value)
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            _find(item, found)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _find(item, found)
+
+
+def _strip(value: Any, trace: Trace) -> Any:
+    """Replace the arrays of one trace by their primals."""
+    if type(value) is Array:
+        return value._primal if value._trace is trace else value
+    if isinstance(value, (tuple, list)):
+        return type(value)(_strip(item, trace) for item in value)
+    if isinstance(value, dict):
+        return {key: _strip(item, trace) for key, item in value.items()}
+    return value
+
+
+def _any_traced(values: Any) -> bool:
+    return any(type(value) is Array for value in values)
+
+
+def _store(out: Any, result: Any) -> Any:
+    """Put a result where ``out=`` says."""
+    if type(out) is Array:
+        out._check_cast(result)
+        return out._set(_broadcast_into(out, result))
+    if type(result) is Array:
+        raise DetachedError(
+            compose(
+                "a traced result cannot be written into a plain ndarray with out=",
+                why="Its derivative would be lost.",
+                instead="Leave out= away, or make the buffer with np.empty_like(x) or np.zeros_like(x) of a traced x.",
+            )
+        )
+    out[...] = result
+    return out
+
+
+def _broadcast_into(target: Array, value: Any) -> Any:
+    """A value with the shape and dtype of the array that it is stored in."""
+    shape = np.shape(value)
+    if shape != target.shape:
+        value = np.broadcast_to(value, target.shape)
+    return value if value.dtype == target.dtype else value.astype(target.dtype)
+
+
+def _refuse(what: str) -> NoReturn:
+    raise DetachedError(
+        compose(
+            f"{what} would turn a traced array into a plain one and lose its derivative",
+            instead="Use NumPy functions on it (np.stack instead of np.array of a list), make buffers with "
+            "np.zeros_like(x) or np.zeros(shape, like=x), or say tp.stop_gradient(x) if no derivative should flow.",
+        )
+    )
+
+
+def _unary(function: Any) -> Callable[[Array], Any]:
+    def method(self: Array) -> Any:
+        return apply(RULES[function], (self,), {})
+
+    return method
+
+
+def _binary(function: Any) -> tuple[Callable[[Array, Any], Any], Callable[[Array, Any], Any]]:
+    def method(self: Array, other: Any) -> Any:
+        if type(other) is list:
+            other = _listed(other)
+        rule = RULES[function]
+        return apply(rule, (self, other), {}) if isinstance(rule, Rule) else rule(self, other)
+
+    def reflected(self: Array, other: Any) -> Any:
+        if type(other) is list:
+            other = _listed(other)
+        rule = RULES[function]
+        return apply(rule, (other, self), {}) if isinstance(rule, Rule) else rule(other, self)
+
+    return method, reflected
+
+
+def _listed(values: list[Any]) -> Any:
+    """A list operand as an array, traced if one of its items is."""
+    found: list[Array] = []
+    _find(values, found)
+    return np.stack([_listed(v) if type(v) is list else v for v in values]) if found else np.asarray(values)
+
+
+def _in_place(function: Any) -> Callable[[Array, Any], Array]:
+    def method(self: Array, other: Any) -> Array:
+        result = function(self, other)
+        if not isinstance(primal_of(self), np.ndarray):
+            return result  # type: ignore[no-any-return]  # NumPy scalars are immutable: += makes a new one
+        self._check_cast(result)
+        if np.shape(result) != self.shape:
+            what = f"an in-place operation cannot change the shape from {self.shape} to {np.shape(result)}"
+            raise ValueError(compose(what, instead="Write x = x + y instead of x += y."))
+        return self._set(_broadcast_into(self, result))
+
+    return method
+
+
+def _method(function: Any) -> Callable[..., Any]:
+    """A method that is the NumPy function of the same name."""
+
+    def method(self: Array, *args: Any, **kwargs: Any) -> Any:
+        return function(self, *args, **kwargs)
+
+    method.__name__ = name_of(function)
+    return method
+
+
+def _refused(name: str) -> Callable[..., NoReturn]:
+    def method(self: Array, *args: Any, **kwargs: Any) -> NoReturn:
+        _refuse(f"{name}")
+
+    return method
+
+
+class Array:
+    """A traced array. Users meet it inside the functions that they differentiate, and treat it as an ndarray.
+
+    Shapes, dtypes, operators, methods, indexing and in-place assignment are NumPy's. Comparisons give plain booleans.
+    """
+
+    __slots__ = ("__weakref__", "_mark", "_primal", "_trace", "_version", "_view")
+    __hash__ = None  # type: ignore[assignment]  # as for ndarray
+    __array_priority__ = 1000.0
+
+    def __init__(self, trace: Trace, primal: Any, mark: Any) -> None:
+        self._trace = trace
+        self._primal = primal
+        self._mark = mark
+        self._view: View | None = None
+        self._version = 0
+
+    # --- in-place changes and views -------------------------------------------------------------------------------
+
+    def _clone(self) -> Array:
+        """This value in another object, out of reach of in-place changes."""
+        self._refresh()
+        return Array(self._trace, self._primal, self._mark)
+
+    def _refresh(self) -> None:
+        """If this is a view of an array that was changed since, look again."""
+        chain: list[Array] = []
+        array: Array = self
+        while array._view is not None:
+            chain.append(array)
+            array = array._view.base
+        for array in reversed(chain):
+            view = array._view
+            assert view is not None
+            if view.version != view.base._version:
+                base = view.base
+                seen = apply(view.rule, (Array(base._trace, base._primal, base._mark), *view.args), view.kwargs)
+                array._trace, array._primal, array._mark = seen._trace, seen._primal, seen._mark
+                array._version += 1
+                view.version = base._version
+
+    def _become(self, value: Any) -> None:
+        """Take the value of another array (or a plain one)."""
+        if type(value) is Array:
+            value._refresh()
+            self._trace, self._primal, self._mark = value._trace, value._primal, value._mark
+        else:
+            self._primal, self._mark = value, None
+        self._version += 1
+
+    def _set(self, value: Any) -> Array:
+        """Replace the whole value in place, and write it through to what this is a view of."""
+        self._refresh()
+        self._become(value)
+        array: Array = self
+        while array._view is not None:
+            view = array._view
+            base = view.base
+            written = _write_through(view, Array(base._trace, base._primal, base._mark), array)
+            base._become(written)
+            view.version = base._version
+            array = base
+        return self
+
+    def _check_cast(self, value: Any) -> None:
+        dtype = value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
+        if not np.can_cast(dtype, self.dtype, casting="same_kind"):
+            what = f"a {dtype} result cannot be stored in an array of {self.dtype}"
+            raise TypeError(compose(what, instead=f"Make the array {dtype} with .astype before the assignment."))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._refresh()
+        if not isinstance(primal_of(self), np.ndarray):
+            raise TypeError(compose("a NumPy scalar does not support item assignment", instead="Use np.where."))
+        if type(value) is list:
+            value = _listed(value)
+        current = Array(self._trace, self._primal, self._mark)
+        if not hasattr(value, "dtype"):
+            value = np.asarray(value, dtype=self.dtype if np.isscalar(value) else None)
+        if type(value) is Array:
+            self._check_cast_assignment(value)
+        self._set(apply(RULES[operator.setitem], (current, value), {"index": index}))
+
+    def _check_cast_assignment(self, value: Any) -> None:
+        """A traced value must survive the assignment: an integer array would round it and lose its derivative."""
+        if self.dtype.kind not in "fc" and value.dtype.kind in "fc":
+            what = f"a traced {value.dtype} value cannot be assigned into an array of {self.dtype}"
+            why = "It would be rounded, and its derivative lost."
+            raise DetachedError(compose(what, why=why, instead="Make the array a float array."))
+
+    # --- what an ndarray tells about itself -----------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        return self._primal.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the elements."""
+        return self._primal.dtype  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self._primal.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self._primal.size  # type: ignore[no-any-return]
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.size * self.itemsize
+
+    @property
+    def T(self) -> Any:  # noqa: N802 - NumPy's name
+        """The transpose."""
+        return np.transpose(self)
+
+    @property
+    def mT(self) -> Any:  # noqa: N802 - NumPy's name
+        """The transpose of the last two axes."""
+        return np.swapaxes(self, -1, -2)
+
+    @property
+    def real(self) -> Any:
+        """The real part."""
+        return np.real(self)
+
+    @real.setter
+    def real(self, value: Any) -> None:
+        self[...] = value + 1j * self.imag if self.dtype.kind == "c" else value
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary part."""
+        return np.imag(self)
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        self[...] = self.real + 1j * value
+
+    @property
+    def flat(self) -> Any:
+        """The elements in C order, as a flat array."""
+        return np.ravel(self)
+
+    def __len__(self) -> int:
+        return len(self._primal)
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d array")
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"Traced({primal_of(self)!r})"
+
+    def __str__(self) -> str:
+        return str(primal_of(self))
+
+    def __format__(self, spec: str) -> str:
+        return format(primal_of(self), spec)
+
+    def __bool__(self) -> bool:
+        # Truth is a comparison with zero: it has no derivative to lose.
+        return bool(primal_of(self))
+
+    def __contains__(self, item: Any) -> bool:
+        return bool(np.any(self == item))
+
+    def _detached(self) -> Any:
+        """The value without this trace (and, by the operators of older traces, without them)."""
+        self._refresh()
+        return detach(self._primal)
+
+    def __copy__(self) -> Array:
+        return self._clone()
+
+    def __deepcopy__(self, memo: Any) -> Array:
+        return self._clone()
+
+    # --- NumPy's protocols ----------------------------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Run a ufunc, or a method of one."""
+        if method == "__call__":
+            if not kwargs:
+                rule = RULES.get(ufunc)
+                if isinstance(rule, Rule) and not isinstance(rule, Unsupported):
+                    return apply(rule, inputs, kwargs)
+            return _call_ufunc(ufunc, inputs, kwargs)
+        handler = METHODS.get((ufunc, method)) or METHODS.get((None, method))
+        if handler is None:
+            what = f"np.{ufunc.__name__}.{method} is not supported on traced arrays"
+            raise UnsupportedOperatorError(compose(what, instead="Write it with other NumPy functions."))
+        kwargs = dict(kwargs)
+        out = kwargs.pop("out", None)
+        result = handler(ufunc, *inputs, **kwargs)
+        return result if out is None else _store(out[0], result)
+
+    def __array_function__(self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run a NumPy function that is not a ufunc."""
+        if function in CREATORS:
+            # np.zeros(shape, like=x): a buffer that traced values may be assigned into.
+            return Array(self._trace, function(*args, **kwargs), None)
+        return dispatch(function, args, kwargs)
+
+    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse."""
+        _refuse("np.array, np.asarray, or assignment into a plain ndarray")
+
+    # --- operators ------------------------------------------------------------------------------------------------
+
+    __add__, __radd__ = _binary(np.add)
+    __sub__, __rsub__ = _binary(np.subtract)
+    __mul__, __rmul__ = _binary(np.multiply)
+    __truediv__, __rtruediv__ = _binary(np.true_divide)
+    __floordiv__, __rfloordiv__ = _binary(np.floor_divide)
+    __mod__, __rmod__ = _binary(np.remainder)
+    __divmod__, __rdivmod__ = _binary(np.divmod)
+    __pow__, __rpow__ = _binary(np.power)
+    __matmul__, __rmatmul__ = _binary(np.matmul)
+    __lt__, __gt__ = _binary(np.less)[0], _binary(np.greater)[0]
+    __le__, __ge__ = _binary(np.less_equal)[0], _binary(np.greater_equal)[0]
+    __eq__ = _binary(np.equal)[0]  # type: ignore[assignment]
+    __ne__ = _binary(np.not_equal)[0]  # type: ignore[assignment]
+    __neg__, __pos__, __abs__ = _unary(np.negative), _unary(np.positive), _unary(np.absolute)
+    __iadd__, __isub__ = _in_place(np.add), _in_place(np.subtract)
+    __imul__, __itruediv__ = _in_place(np.multiply), _in_place(np.true_divide)
+    __ipow__, __imatmul__ = _in_place(np.power), _in_place(np.matmul)
+    __ifloordiv__, __imod__ = _in_place(np.floor_divide), _in_place(np.remainder)
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return np.round(self, digits or 0)
+
+    def __getitem__(self, index: Any) -> Any:
+        return apply(RULES[operator.getitem], (self, index), {})
+
+    # --- methods --------------------------------------------------------------------------------------------------
+
+    def reshape(self, *shape: Any, order: Any = "C", copy: bool | None = None) -> Any:
+        """``np.reshape``, with the shape as one tuple or as separate integers."""
+        target = shape[0] if len(shape) == 1 else shape
+        result = np.reshape(self, target, order=order)
+        return result.copy() if copy else result
+
+    def transpose(self, *axes: Any) -> Any:
+        """``np.transpose``, with the axes as one tuple or as separate integers."""
+        if not axes or axes == (None,):
+            return np.transpose(self)
+        return np.transpose(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
+
+    def flatten(self, order: Any = "C") -> Any:
+        """A flat copy."""
+        return np.ravel(self, order=order).copy()
+
+    def copy(self, order: Any = "C") -> Any:
+        """A copy."""
+        return np.copy(self, order=order)
+
+    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
+        """The same values in another dtype; a plain array if that is not an inexact one."""
+        return dispatch(astype, (self, np.dtype(dtype)), {})
+
+    def fill(self, value: Any) -> None:
+        """Set all elements."""
+        self[...] = value
+
+    def sort(self, axis: int = -1, **kwargs: Any) -> None:
+        """Sort in place."""
+        self[...] = np.sort(self, axis=axis, **kwargs)
+
+    def dot(self, other: Any) -> Any:
+        """``np.dot``."""
+        return np.dot(self, other)
+
+    sum, prod, mean = _method(np.sum), _method(np.prod), _method(np.mean)
+    std, var, max, min = _method(np.std), _method(np.var), _method(np.max), _method(np.min)
+    cumsum, cumprod, trace = _method(np.cumsum), _method(np.cumprod), _method(np.trace)
+    ravel, squeeze, swapaxes = _method(np.ravel), _method(np.squeeze), _method(np.swapaxes)
+    diagonal, repeat, take = _method(np.diagonal), _method(np.repeat), _method(np.take)
+    clip, round, conj, conjugate = _method(np.clip), _method(np.round), _method(np.conj), _method(np.conj)
+    any, all, nonzero = _method(np.any), _method(np.all), _method(np.nonzero)
+    argmax, argmin, argsort = _method(np.argmax), _method(np.argmin), _method(np.argsort)
+    searchsorted, choose, put = _method(np.searchsorted), _method(np.choose), _method(np.put)
+    argpartition = _method(np.argpartition)
+
+    def compress(self, condition: Any, axis: Any = None) -> Any:
+        """``np.compress``."""
+        return np.compress(condition, self, axis=axis)
+
+    __float__, __int__, __index__ = _refused("float()"), _refused("int()"), _refused("use as an index")
+    __complex__, __reduce_ex__ = _refused("complex()"), _refused("pickling")
+    item, tolist, tobytes, tofile = _refused(".item()"), _refused(".tolist()"), _refused(".tobytes()"), _refused(".tofile()")
+    view, data, __buffer__ = _refused(".view()"), property(_refused(".data")), _refused("the buffer protocol")
+    __dlpack__, partition = _refused("DLPack"), _refused(".partition()")
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if hasattr(np.ndarray, name):
+            what = f"the ndarray attribute .{name} is not supported on traced arrays"
+            raise UnsupportedOperatorError(compose(what, instead="Use a NumPy function, or tp.stop_gradient(x)."))
+        raise AttributeError(f"a traced array has no attribute {name!r}")
+
+
+#: Functions that make arrays out of nothing, for their ``like=``.
+CREATORS = {np.zeros, np.ones, np.empty, np.full, np.eye, np.identity, np.arange, np.array, np.asarray}
+
+
+def astype(x: Any, dtype: Any) -> Any:
+    """``x.astype(dtype)``: the operator that the rule of a dtype change belongs to (NumPy 2.0 has no np.astype)."""
+    return x.astype(dtype)
+
+
+def _write_through(view: View, base: Array, value: Array) -> Any:
+    """The base of a view after an in-place change of the view."""
+    current = Array(value._trace, value._primal, value._mark)
+    if view.rule.function is operator.getitem:
+        return apply(RULES[operator.setitem], (base, current), {"index": view.args[0]})
+    if view.rule.function is np.broadcast_to:
+        raise ValueError(compose("assignment destination is read-only: a broadcast view", instead="Copy it first."))
+    # Any other view moves elements: let it move their positions, and write to those.
+    positions = view.rule.call(np.arange(base.size).reshape(base.shape), *view.args, **view.kwargs)
+    flat = apply(RULES[operator.setitem], (np.ravel(base), current), {"index": positions})
+    return np.reshape(flat, base.shape)
+
+
+def _call_ufunc(ufunc: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A ufunc with keywords: ``out=`` and ``where=`` are done by assignment, the others are NumPy's."""
+    inputs = tuple(_listed(arg) if type(arg) is list else arg for arg in inputs)
+    kwargs = dict(kwargs)
+    where = kwargs.pop("where", True)
+    if where is True:
+        return dispatch(ufunc, inputs, kwargs)
+    out = kwargs.pop("out", None)
+    if out is None:
+        what = f"np.{ufunc.__name__} with where= and without out= leaves elements undefined"
+        raise UnsupportedOperatorError(compose(what, instead="Pass out=np.zeros_like(x), or use np.where."))
+    out = out[0]
+    with np.errstate(all="ignore"):  # NumPy computes only where `where` is true, so it would not warn either
+        result = dispatch(ufunc, inputs, kwargs) if _any_traced(inputs) else ufunc(*inputs, **kwargs)
+    return _store(out, np.where(where, result, out._clone() if type(out) is Array else out))
+
+
+ENGINE[:] = [apply]

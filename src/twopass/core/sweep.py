@@ -1,0 +1,168 @@
+"""The two sweeps of the chain rule: tangents forward, cotangents backward.
+
+Un-broadcasting and accumulation live here, once, so that no rule has to think of them. Both sweeps are loops: the
+depth of a computation costs memory, never Python stack.
+
+**Elements that do not count.** ``np.where(x > 0, np.sqrt(x), 0)`` does not depend on ``sqrt(x)`` where ``x <= 0``. The
+cotangent of ``sqrt(x)`` is therefore not merely the number 0 there: it is *absent*, and must not meet the infinite
+slope of the root at 0 as ``0 * inf``. The backward sweep carries that as a boolean mask beside the cotangent
+("alive"), from each selection through the elementwise and structural operators below it. A cotangent that is the
+number 0 by arithmetic, as in ``sqrt(x) ** 2``, has no mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from twopass.core.rule import Rule, Spec
+
+__all__ = ["Node", "accumulate", "backward", "fit", "tangent"]
+
+
+class Node(NamedTuple):
+    """One operation on the tape of a reverse-mode trace, or an input (``rule is None``)."""
+
+    rule: Rule | None
+    slots: Sequence[int]  # positions of the differentiated operands in args
+    parents: Sequence[int]  # positions on the tape of the nodes that computed them
+    args: Sequence[Any]  # operands and further arguments, as far as the rule reads them
+    kwargs: dict[str, Any]
+    y: Any  # the output, if the rule reads it
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    code: Any  # code object and instruction of the user's line
+    instruction: int
+
+
+class Pick(NamedTuple):
+    """Stands in a node's place for a rule: output number `slots[0]` of an operator with several outputs."""
+
+    specs: tuple[Spec, ...]
+
+
+def _sum_to_shape(value: Any, shape: tuple[int, ...]) -> Any:
+    """Undo broadcasting: sum over the axes along which `shape` was stretched to that of `value`."""
+    extra = value.ndim - len(shape)
+    if extra < 0:
+        return np.broadcast_to(value, shape)
+    if extra > 0:
+        value = np.sum(value, axis=tuple(range(extra)))
+    stretched = tuple(i for i, n in enumerate(shape) if n == 1 and value.shape[i] != 1)
+    if stretched:
+        value = np.sum(value, axis=stretched, keepdims=True)
+    # A cotangent may also be smaller than its operand: a constant partial derivative has no shape of its own.
+    return value if value.shape == shape else np.broadcast_to(value, shape)
+
+
+def fit(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    """Give a tangent or cotangent the shape and dtype of what it belongs to.
+
+    A real quantity has no imaginary direction to move in, so the imaginary part of its (co)tangent is dropped: the
+    pairing ``Re(sum(cotangent * tangent))`` does not see it.
+    """
+    if value.shape != shape:
+        value = _sum_to_shape(value, shape)
+    if value.dtype != dtype:
+        if value.dtype.kind == "c" and dtype.kind != "c":
+            value = np.real(value)
+        if value.dtype != dtype:
+            value = value.astype(dtype)
+    return value
+
+
+def tangent(rule: Rule, slots: Sequence[int], tangents: Sequence[Any], y: Any, args: Sequence[Any], kwargs: Any) -> Any:
+    """The tangent of an output, from the tangents of its operands."""
+    with np.errstate(all="ignore"):
+        value = rule.push(slots, tangents, y, args, kwargs)
+        if rule.outputs:
+            return tuple(None if t is None else fit(t, out.shape, out.dtype) for t, out in zip(value, y, strict=True))
+        return fit(value, y.shape, y.dtype)
+
+
+def accumulate(total: Any, term: Any) -> Any:
+    """Sum of the cotangents of a value that is used more than once."""
+    return term if total is None else total + term
+
+
+class _Cotangents:
+    """Cotangents of the nodes of a tape, with the masks of those that have absent elements."""
+
+    def __init__(self, tape: Sequence[Node]) -> None:
+        self.tape = tape
+        self.values: dict[int, Any] = {}
+        self.alive: dict[int, Any] = {}
+
+    def add(self, index: int, value: Any, alive: Any) -> None:
+        """Accumulate a contribution; an element is absent only if it is absent from all of them."""
+        node = self.tape[index]
+        value = fit(value, node.shape, node.dtype)
+        if alive is not None and alive.shape != node.shape:
+            alive = _sum_to_shape(np.broadcast_to(alive, np.broadcast_shapes(alive.shape, node.shape)), node.shape) != 0
+        before = self.values.get(index)
+        if before is None:
+            self.values[index] = value
+            if alive is not None:
+                self.alive[index] = alive
+            return
+        self.values[index] = before + value
+        if index in self.alive:
+            if alive is None:
+                del self.alive[index]
+            else:
+                self.alive[index] = self.alive[index] | alive
+
+    def add_output(self, index: int, output: int, specs: tuple[Spec, ...], value: Any) -> None:
+        """Accumulate the cotangent of one output of an operator that has several."""
+        outputs = self.values.setdefault(index, [None] * len(specs))
+        outputs[output] = accumulate(outputs[output], value)
+
+
+def backward(tape: Sequence[Node], seeds: Sequence[tuple[int, Any]], inputs: Sequence[int]) -> list[Any]:
+    """Sweep cotangents from the seeds back to the inputs; None for an input that the seeds do not depend on.
+
+    Parameters
+    ----------
+    tape : sequence of Node
+        The operations in the order in which they ran.
+    seeds : sequence of (position on the tape, cotangent)
+        Cotangents of the outputs.
+    inputs : sequence of int
+        Positions of the input nodes on the tape.
+    """
+    cotangents = _Cotangents(tape)
+    for index, value in seeds:
+        cotangents.add(index, value, None)
+    values = cotangents.values
+    with np.errstate(all="ignore"):
+        for index in range(max(values, default=-1), -1, -1):
+            if index not in values:
+                continue
+            node = tape[index]
+            if node.rule is not None:
+                _pull_node(cotangents, node, values.pop(index), cotangents.alive.pop(index, None))
+    return [values.get(index) for index in inputs]
+
+
+def _pull_node(cotangents: _Cotangents, node: Node, cotangent: Any, alive: Any) -> None:
+    """Send the cotangent of one node to its operands."""
+    rule = node.rule
+    if type(rule) is Pick:
+        cotangents.add_output(node.parents[0], node.slots[0], rule.specs, cotangent)
+        return
+    assert rule is not None
+    if rule.outputs:
+        specs = node.y[1]
+        cotangent = [np.zeros(s.shape, s.dtype) if c is None else c for c, s in zip(cotangent, specs, strict=True)]
+    y = node.y[0] if rule.outputs else node.y
+    for slot, parent in zip(node.slots, node.parents, strict=True):
+        value = rule.pull(slot, cotangent, y, node.args, node.kwargs)
+        selected = rule.select(slot, node.args, node.kwargs)
+        mask = None if alive is None else rule.carry(slot, alive, node.args, node.kwargs)
+        if mask is not None and mask.shape == value.shape:
+            value = np.where(mask, value, 0)
+        if selected is not None:
+            mask = selected if mask is None else mask & selected
+        cotangents.add(parent, value, mask)

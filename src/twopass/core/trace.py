@@ -1,0 +1,172 @@
+"""Traces: what one call of a differentiating function remembers of the function it runs.
+
+Every call of `grad`, `jvp`, ... opens one trace with a number larger than that of every trace opened before it. An
+operation belongs to the newest trace among its operands; that trace computes the result from the operands as the
+older traces know them (which may again be traced: this is how derivatives nest) and remembers what it needs. There
+is no stack to push and pop, so nothing is left behind by an exception and threads cannot meet.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from twopass import errors
+from twopass.core.rule import Rule, Spec
+from twopass.core.sweep import Node, Pick, backward, tangent
+
+__all__ = ["ForwardTrace", "ReverseTrace", "Trace", "snapshot"]
+
+_levels = itertools.count(1)
+_PACKAGE = errors._PACKAGE
+_PREFIX = len(_PACKAGE)
+
+
+def snapshot(value: Any) -> Any:
+    """A value that later in-place changes cannot reach: a copy, unless it cannot change anyway."""
+    kind = type(value)
+    if kind is np.ndarray:
+        return value.copy(order="K") if _writeable(value) else value
+    if kind is tuple or kind is list:
+        return kind(snapshot(item) for item in value)
+    if isinstance(value, np.ndarray):
+        return np.array(value)
+    clone = getattr(value, "_clone", None)
+    return value if clone is None else clone()
+
+
+def _writeable(array: np.ndarray[Any, Any]) -> bool:
+    """Whether anybody may still write to the memory of an array, through it or through what it is a view of."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        if owner.flags.writeable:
+            return True
+        owner = owner.base
+    # Memory owned by something else (a buffer, a memory map) counts as writeable, unless it is bytes.
+    return not (owner is None or isinstance(owner, bytes))
+
+
+class Trace:
+    """Base of the traces: a level, and whether the traced function is still running."""
+
+    __slots__ = ("closed", "level")
+
+    def __init__(self) -> None:
+        self.level = next(_levels)
+        self.closed = False
+
+    def record(
+        self, rule: Rule, args: list[Any], kwargs: dict[str, Any], slots: list[int], marks: list[Any]
+    ) -> tuple[Any, Any]:
+        """Compute an operation on primals; the result and its mark (tangent, or position on the tape)."""
+        raise NotImplementedError
+
+    def check_open(self) -> None:
+        """Raise if the traced function has returned."""
+        if self.closed:
+            what = "a traced array was used after the function that it was traced in had returned"
+            why = "It was kept in a variable outside that function, where its derivative no longer means anything."
+            instead = "Return it from the function (has_aux=True returns values beside the result)."
+            raise errors.LeakedTraceError(errors.compose(what, why=why, instead=instead))
+
+
+class ForwardTrace(Trace):
+    """Carries tangents beside the primals; a mark is a tangent."""
+
+    __slots__ = ()
+
+    def record(
+        self, rule: Rule, args: list[Any], kwargs: dict[str, Any], slots: list[int], marks: list[Any]
+    ) -> tuple[Any, Any]:
+        if self.closed:
+            self.check_open()
+        y = rule.call(*args, **kwargs)
+        if not slots:
+            return y, (None,) * len(y) if rule.outputs else None
+        return y, tangent(rule, slots, marks, y, args, kwargs)
+
+
+class ReverseTrace(Trace):
+    """Writes a tape for the backward sweep; a mark is a position on the tape."""
+
+    __slots__ = ("tape",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tape: list[Node] = []
+
+    def input(self, value: Any) -> int:
+        """Put an input on the tape."""
+        self.tape.append(Node(None, (), (), (), {}, None, value.shape, value.dtype, None, 0))
+        return len(self.tape) - 1
+
+    def record(
+        self, rule: Rule, args: list[Any], kwargs: dict[str, Any], slots: list[int], marks: list[Any]
+    ) -> tuple[Any, Any]:
+        if self.closed:
+            self.check_open()
+        y = rule.call(*args, **kwargs)
+        if not slots:
+            return y, (None,) * len(y) if rule.outputs else None
+        kept = rule.kept(slots)
+        saved = [_saved(arg, kept >> i + 1 & 1, i in slots) for i, arg in enumerate(args)]
+        if kwargs:
+            kwargs = {key: snapshot(value) for key, value in kwargs.items()}
+        # The user's line, as cheaply as it can be had: resolved only when an error or a log asks for it.
+        frame = sys._getframe(2)
+        while frame.f_back is not None and frame.f_code.co_filename[:_PREFIX] == _PACKAGE:
+            frame = frame.f_back
+        code, instruction = frame.f_code, frame.f_lasti
+        if rule.outputs:
+            return y, self._outputs(rule, slots, marks, saved, kwargs, y, code, instruction)
+        self.tape.append(
+            Node(rule, slots, marks, saved, kwargs, y if kept & 1 else None, y.shape, y.dtype, code, instruction)
+        )
+        return y, len(self.tape) - 1
+
+    def _outputs(
+        self,
+        rule: Rule,
+        slots: list[int],
+        marks: list[int],
+        saved: list[Any],
+        kwargs: dict[str, Any],
+        y: tuple[Any, ...],
+        code: Any,
+        instruction: int,
+    ) -> tuple[int | None, ...]:
+        """One node for an operator with several outputs, and one for each output that is differentiable."""
+        specs = tuple(Spec(out.shape, out.dtype) for out in y)
+        whole = len(self.tape)
+        self.tape.append(
+            Node(rule, slots, marks, saved, kwargs, (y, specs), (), np.dtype(float), code, instruction)
+        )
+        places: list[int | None] = []
+        for number, spec in enumerate(specs):
+            if spec.dtype.kind not in "fc":
+                places.append(None)
+                continue
+            places.append(len(self.tape))
+            pick: Any = Pick(specs)
+            self.tape.append(
+                Node(pick, (number,), (whole,), (), {}, None, spec.shape, spec.dtype, code, instruction)
+            )
+        return tuple(places)
+
+    def pull_back(self, seeds: Sequence[tuple[int, Any]], inputs: Sequence[int]) -> list[Any]:
+        """Cotangents of the inputs for the given cotangents of outputs."""
+        return backward(self.tape, seeds, inputs)
+
+
+def _saved(arg: Any, kept: int, is_slot: bool) -> Any:
+    """What the tape keeps of an argument: itself, a snapshot of it, or its shape and dtype alone."""
+    if kept:
+        return arg if is_slot else snapshot(arg)
+    if is_slot or type(arg) is np.ndarray:
+        return Spec(arg.shape, arg.dtype)
+    # Not an operand whose value the rule reads; still a parameter (an axis, an index) that it may need.
+    return snapshot(arg)
