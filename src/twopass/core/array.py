@@ -576,7 +576,7 @@ class Array:
     __dlpack__, partition = _refused("DLPack"), _refused(".partition()")
 
     def __getattr__(self, name: str) -> NoReturn:
-        if hasattr(np.ndarray, name):
+        if hasattr(np.ndarray, name) and not name.startswith("__"):
             what = f"the ndarray attribute .{name} is not supported on traced arrays"
             raise UnsupportedOperatorError(compose(what, instead="Use a NumPy function, or tp.stop_gradient(x)."))
         raise AttributeError(f"a traced array has no attribute {name!r}")

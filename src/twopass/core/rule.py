@@ -21,7 +21,9 @@ a complex-linear map is its plain transpose; the public functions conjugate once
 
 from __future__ import annotations
 
+import functools
 import inspect
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -146,6 +148,8 @@ class Rule:
         Whether `call` returns a tuple of arrays.
     arity : int
         How many leading arguments may be traced.
+    selective : bool
+        Whether some output elements do not depend on some operands; `select` then tells which.
     """
 
     function: Function
@@ -156,6 +160,7 @@ class Rule:
     signature: inspect.Signature | None = None
     outputs: bool = False
     arity: int = 1 << 30
+    selective: bool = False
     constant: bool = field(default=False, init=False)
 
     @property
@@ -176,8 +181,8 @@ class Rule:
         raise NotImplementedError
 
     def select(self, slot: int, args: Sequence[Any], kwargs: Any) -> Any:
-        """Boolean mask of the output elements that depend on the operand at `slot`; None for all of them."""
-        return None
+        """Boolean mask of the output elements that depend on the operand at `slot`."""
+        raise NotImplementedError
 
     def carry(self, slot: int, alive: Any, args: Sequence[Any], kwargs: Any) -> Any:
         """Which elements of the operand reach an output element that is `alive`; None if that is not known."""
@@ -193,37 +198,36 @@ class Elementwise(Rule):
     reads: tuple[int, ...] = ()
 
     def kept(self, slots: Sequence[int]) -> int:
-        mask = 0
-        for slot in slots:
-            mask |= self.reads[slot]
-        return mask
+        if len(slots) == 1:
+            return self.reads[slots[0]]
+        return functools.reduce(operator.or_, [self.reads[slot] for slot in slots])
 
-    def _partial(self, slot: int, y: Any, args: Sequence[Any]) -> Any:
+    def _times_partial(self, slot: int, factor: Any, y: Any, args: Sequence[Any]) -> Any:
+        """A tangent or cotangent times the partial derivative in one operand: the same in both directions."""
+        if self.selects is not None:
+            return np.where(self.selects(slot, *args), factor, 0)
         partial = self.partials[slot]
+        if type(partial) is int:
+            return factor if partial == 1 else -factor if partial == -1 else factor * partial
+        if callable(partial):
+            return factor * partial(y, *args)
         if partial is None:
             what = f"np.{self.name} cannot be differentiated in argument {slot + 1}"
             raise UnsupportedOperatorError(compose(what, instead="Pass tp.stop_gradient(...) for that argument."))
-        return partial(y, *args) if callable(partial) else partial
+        return factor * partial
 
     def push(self, slots: Sequence[int], tangents: Sequence[Any], y: Any, args: Sequence[Any], kwargs: Any) -> Any:
-        total = None
-        for slot, tangent in zip(slots, tangents, strict=True):
-            if self.selects is not None:
-                term = np.where(self.selects(slot, *args), tangent, 0)
-            else:
-                partial = self._partial(slot, y, args)
-                term = tangent if type(partial) is int and partial == 1 else tangent * partial
-            total = term if total is None else total + term
+        total = self._times_partial(slots[0], tangents[0], y, args)
+        for slot, tangent in zip(slots[1:], tangents[1:], strict=True):
+            total = total + self._times_partial(slot, tangent, y, args)
         return total
 
     def pull(self, slot: int, cotangent: Any, y: Any, args: Sequence[Any], kwargs: Any) -> Any:
-        if self.selects is not None:
-            return np.where(self.selects(slot, *args), cotangent, 0)
-        partial = self._partial(slot, y, args)
-        return cotangent if type(partial) is int and partial == 1 else cotangent * partial
+        return self._times_partial(slot, cotangent, y, args)
 
     def select(self, slot: int, args: Sequence[Any], kwargs: Any) -> Any:
-        return None if self.selects is None else self.selects(slot, *args)
+        assert self.selects is not None
+        return self.selects(slot, *args)
 
     def carry(self, slot: int, alive: Any, args: Sequence[Any], kwargs: Any) -> Any:
         return alive
@@ -426,6 +430,7 @@ def selection(function: Function, selects: Function, operands: Sequence[int], ex
             examples,
             arity=len(partials),
             partials=tuple(partials),
+            selective=True,
             selects=selects,
             reads=tuple(reads for _ in partials),
         )

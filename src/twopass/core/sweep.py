@@ -19,7 +19,7 @@ import numpy as np
 
 from twopass.core.rule import Rule, Spec
 
-__all__ = ["Node", "accumulate", "backward", "fit", "tangent"]
+__all__ = ["Node", "Pick", "backward", "fit", "tangent"]
 
 
 class Node(NamedTuple):
@@ -82,13 +82,10 @@ def tangent(rule: Rule, slots: Sequence[int], tangents: Sequence[Any], y: Any, a
         return fit(value, y.shape, y.dtype)
 
 
-def accumulate(total: Any, term: Any) -> Any:
-    """Sum of the cotangents of a value that is used more than once."""
-    return term if total is None else total + term
-
-
 class _Cotangents:
     """Cotangents of the nodes of a tape, with the masks of those that have absent elements."""
+
+    __slots__ = ("alive", "tape", "values")
 
     def __init__(self, tape: Sequence[Node]) -> None:
         self.tape = tape
@@ -98,26 +95,33 @@ class _Cotangents:
     def add(self, index: int, value: Any, alive: Any) -> None:
         """Accumulate a contribution; an element is absent only if it is absent from all of them."""
         node = self.tape[index]
-        value = fit(value, node.shape, node.dtype)
-        if alive is not None and alive.shape != node.shape:
-            alive = _sum_to_shape(np.broadcast_to(alive, np.broadcast_shapes(alive.shape, node.shape)), node.shape) != 0
+        if value.shape != node.shape or value.dtype != node.dtype:
+            value = fit(value, node.shape, node.dtype)
         before = self.values.get(index)
         if before is None:
             self.values[index] = value
             if alive is not None:
-                self.alive[index] = alive
+                self.alive[index] = _fit_mask(alive, node.shape)
             return
         self.values[index] = before + value
-        if index in self.alive:
-            if alive is None:
-                del self.alive[index]
-            else:
-                self.alive[index] = self.alive[index] | alive
+        if self.alive:
+            known = self.alive.pop(index, None)
+            if known is not None and alive is not None:
+                either = known | _fit_mask(alive, node.shape)
+                if not either.all():
+                    self.alive[index] = either
 
     def add_output(self, index: int, output: int, specs: tuple[Spec, ...], value: Any) -> None:
         """Accumulate the cotangent of one output of an operator that has several."""
         outputs = self.values.setdefault(index, [None] * len(specs))
-        outputs[output] = accumulate(outputs[output], value)
+        outputs[output] = value if outputs[output] is None else outputs[output] + value
+
+
+def _fit_mask(alive: Any, shape: tuple[int, ...]) -> Any:
+    """A mask for an operand: an element that was broadcast is alive if one of its copies is."""
+    if alive.shape == shape:
+        return alive
+    return _sum_to_shape(np.broadcast_to(alive, np.broadcast_shapes(alive.shape, shape)), shape) != 0
 
 
 def backward(tape: Sequence[Node], seeds: Sequence[tuple[int, Any]], inputs: Sequence[int]) -> list[Any]:
@@ -135,34 +139,40 @@ def backward(tape: Sequence[Node], seeds: Sequence[tuple[int, Any]], inputs: Seq
     cotangents = _Cotangents(tape)
     for index, value in seeds:
         cotangents.add(index, value, None)
-    values = cotangents.values
+    values, alive = cotangents.values, cotangents.alive
     with np.errstate(all="ignore"):
         for index in range(max(values, default=-1), -1, -1):
-            if index not in values:
+            cotangent = values.get(index)
+            if cotangent is None:
                 continue
             node = tape[index]
-            if node.rule is not None:
-                _pull_node(cotangents, node, values.pop(index), cotangents.alive.pop(index, None))
+            rule = node.rule
+            if rule is None:
+                continue
+            del values[index]
+            if type(rule) is Pick:
+                cotangents.add_output(node.parents[0], node.slots[0], rule.specs, cotangent)
+            elif rule.selective or rule.outputs or index in alive:
+                _pull_with_masks(cotangents, node, cotangent, alive.pop(index, None))
+            else:
+                for slot, parent in zip(node.slots, node.parents):  # noqa: B905 - of one length; this loop is hot
+                    cotangents.add(parent, rule.pull(slot, cotangent, node.y, node.args, node.kwargs), None)
     return [values.get(index) for index in inputs]
 
 
-def _pull_node(cotangents: _Cotangents, node: Node, cotangent: Any, alive: Any) -> None:
-    """Send the cotangent of one node to its operands."""
-    rule = node.rule
-    if type(rule) is Pick:
-        cotangents.add_output(node.parents[0], node.slots[0], rule.specs, cotangent)
-        return
+def _pull_with_masks(cotangents: _Cotangents, node: Node, cotangent: Any, alive: Any) -> None:
+    """Send a cotangent to the operands of its node, where elements are absent or there are several outputs."""
+    rule, y = node.rule, node.y
     assert rule is not None
     if rule.outputs:
-        specs = node.y[1]
+        y, specs = node.y
         cotangent = [np.zeros(s.shape, s.dtype) if c is None else c for c, s in zip(cotangent, specs, strict=True)]
-    y = node.y[0] if rule.outputs else node.y
     for slot, parent in zip(node.slots, node.parents, strict=True):
         value = rule.pull(slot, cotangent, y, node.args, node.kwargs)
-        selected = rule.select(slot, node.args, node.kwargs)
         mask = None if alive is None else rule.carry(slot, alive, node.args, node.kwargs)
         if mask is not None and mask.shape == value.shape:
             value = np.where(mask, value, 0)
-        if selected is not None:
+        if rule.selective:
+            selected = rule.select(slot, node.args, node.kwargs)
             mask = selected if mask is None else mask & selected
         cotangents.add(parent, value, mask)

@@ -26,9 +26,14 @@ _PACKAGE = errors._PACKAGE
 _PREFIX = len(_PACKAGE)
 
 
+_IMMUTABLE = {float, int, bool, type(None), np.float64, np.float32}
+
+
 def snapshot(value: Any) -> Any:
     """A value that later in-place changes cannot reach: a copy, unless it cannot change anyway."""
     kind = type(value)
+    if kind in _IMMUTABLE:
+        return value
     if kind is np.ndarray:
         return value.copy(order="K") if _writeable(value) else value
     if kind is tuple or kind is list:
@@ -113,7 +118,11 @@ class ReverseTrace(Trace):
         if not slots:
             return y, (None,) * len(y) if rule.outputs else None
         kept = rule.kept(slots)
-        saved = [_saved(arg, kept >> i + 1 & 1, i in slots) for i, arg in enumerate(args)]
+        saved = args
+        for i, arg in enumerate(args):
+            is_slot = i in slots
+            if not (is_slot and kept >> i + 1 & 1):
+                saved[i] = _saved(arg, kept >> i + 1 & 1, is_slot)
         if kwargs:
             kwargs = {key: snapshot(value) for key, value in kwargs.items()}
         # The user's line, as cheaply as it can be had: resolved only when an error or a log asks for it.
