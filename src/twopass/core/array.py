@@ -106,7 +106,6 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
     if kwargs and kwargs.get("out") is not None:
         kwargs = dict(kwargs)
         out = kwargs.pop("out")
-        out = out[0] if isinstance(out, tuple) else out
         traced = _any_traced(args) or _any_traced(kwargs.values())
         return _store(out, dispatch(function, args, kwargs) if traced else function(*args, **kwargs))
     if not isinstance(rule, Rule):
@@ -174,7 +173,11 @@ def _any_traced(values: Any) -> bool:
 
 
 def _store(out: Any, result: Any) -> Any:
-    """Put a result where ``out=`` says."""
+    """Put a result, or several, where ``out=`` says."""
+    if isinstance(out, tuple):
+        if len(out) == 1:
+            return _store(out[0], result)
+        return tuple(r if o is None else _store(o, r) for o, r in zip(out, result, strict=True))
     if type(out) is Array:
         out._check_cast(result)
         return out._set(_broadcast_into(out, result))
@@ -217,13 +220,13 @@ def _unary(function: Any) -> Callable[[Array], Any]:
 
 def _binary(function: Any) -> tuple[Callable[[Array, Any], Any], Callable[[Array, Any], Any]]:
     def method(self: Array, other: Any) -> Any:
-        if type(other) is list:
+        if isinstance(other, (list, tuple)):
             other = _listed(other)
         rule = RULES[function]
         return apply(rule, (self, other), {}) if isinstance(rule, Rule) else rule(self, other)
 
     def reflected(self: Array, other: Any) -> Any:
-        if type(other) is list:
+        if isinstance(other, (list, tuple)):
             other = _listed(other)
         rule = RULES[function]
         return apply(rule, (other, self), {}) if isinstance(rule, Rule) else rule(other, self)
@@ -231,11 +234,13 @@ def _binary(function: Any) -> tuple[Callable[[Array, Any], Any], Callable[[Array
     return method, reflected
 
 
-def _listed(values: list[Any]) -> Any:
-    """A list operand as an array, traced if one of its items is."""
+def _listed(values: Any) -> Any:
+    """A list or tuple operand as an array, traced if one of its items is."""
     found: list[Array] = []
     _find(values, found)
-    return np.stack([_listed(v) if type(v) is list else v for v in values]) if found else np.asarray(values)
+    if not found:
+        return np.asarray(values)
+    return np.stack([_listed(value) if isinstance(value, (list, tuple)) else value for value in values])
 
 
 def _in_place(function: Any) -> Callable[[Array, Any], Array]:
@@ -343,7 +348,7 @@ class Array:
         self._refresh()
         if not isinstance(primal_of(self), np.ndarray):
             raise TypeError(compose("a NumPy scalar does not support item assignment", instead="Use np.where."))
-        if type(value) is list:
+        if isinstance(value, (list, tuple)):
             value = _listed(value)
         current = Array(self._trace, self._primal, self._mark)
         if not hasattr(value, "dtype"):
@@ -464,7 +469,7 @@ class Array:
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """Run a ufunc, or a method of one."""
         if method == "__call__":
-            if not kwargs:
+            if not kwargs and not any(isinstance(arg, (list, tuple)) for arg in inputs):
                 rule = RULES.get(ufunc)
                 if isinstance(rule, Rule) and not isinstance(rule, Unsupported):
                     return apply(rule, inputs, kwargs)
@@ -476,7 +481,7 @@ class Array:
         kwargs = dict(kwargs)
         out = kwargs.pop("out", None)
         result = handler(ufunc, *inputs, **kwargs)
-        return result if out is None else _store(out[0], result)
+        return result if out is None else _store(out, result)
 
     def __array_function__(self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a NumPy function that is not a ufunc."""
@@ -606,7 +611,7 @@ def _write_through(view: View, base: Array, value: Array) -> Any:
 
 def _call_ufunc(ufunc: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A ufunc with keywords: ``out=`` and ``where=`` are done by assignment, the others are NumPy's."""
-    inputs = tuple(_listed(arg) if type(arg) is list else arg for arg in inputs)
+    inputs = tuple(_listed(arg) if isinstance(arg, (list, tuple)) else arg for arg in inputs)
     kwargs = dict(kwargs)
     where = kwargs.pop("where", True)
     if where is True:
