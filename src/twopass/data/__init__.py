@@ -1,0 +1,31 @@
+"""Data sets that come with the package or are downloaded once, and tables of your own."""
+
+from __future__ import annotations
+
+from twopass.data.california import load_california_housing
+from twopass.data.dataset import Dataset, DatasetInfo, split
+from twopass.data.digits import load_digits
+from twopass.data.download import cache_folder
+from twopass.data.encoding import Category, Encoder, Number, infer_task
+from twopass.data.mnist import load_fashion_mnist, load_mnist
+from twopass.data.registry import DATASETS, load
+from twopass.data.tables import Table, read_table
+
+__all__ = [
+    "DATASETS",
+    "Category",
+    "Dataset",
+    "DatasetInfo",
+    "Encoder",
+    "Number",
+    "Table",
+    "cache_folder",
+    "infer_task",
+    "load",
+    "load_california_housing",
+    "load_digits",
+    "load_fashion_mnist",
+    "load_mnist",
+    "read_table",
+    "split",
+]
