@@ -150,6 +150,8 @@ class Rule:
         How many leading arguments may be traced.
     selective : bool
         Whether some output elements do not depend on some operands; `select` then tells which.
+    promotes : bool
+        Whether the derivative computes with the operands themselves, so that integers among them must become floats.
     """
 
     function: Function
@@ -161,6 +163,7 @@ class Rule:
     outputs: bool = False
     arity: int = 1 << 30
     selective: bool = False
+    promotes: bool = False
     constant: bool = field(default=False, init=False)
 
     @property
@@ -399,7 +402,7 @@ def elementwise(
         A function with the NumPy signature, for calls by keyword.
     """
     domains = [domain] * len(partials) if isinstance(domain[0][0], (int, float)) else list(domain)
-    drawn = [] if examples else [call(*(operand(3, 4, domain=d) for d in domains))]
+    drawn = [call(*(operand(3, 4, domain=d) for d in domains))] if None not in partials else []
     _add(
         Elementwise(
             function,
@@ -408,6 +411,7 @@ def elementwise(
             holomorphic=holomorphic,
             signature=inspect.signature(signature) if signature else None,
             arity=len(partials),
+            promotes=True,
             partials=partials,
             reads=tuple(_reads(p) for p in partials),
         )

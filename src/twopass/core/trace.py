@@ -92,6 +92,8 @@ class ForwardTrace(Trace):
         y = rule.call(*args, **kwargs)
         if not slots:
             return y, (None,) * len(y) if rule.outputs else None
+        if rule.promotes:
+            args = [arg if i in slots else promoted(arg, y.dtype) for i, arg in enumerate(args)]
         return y, tangent(rule, slots, marks, y, args, kwargs)
 
 
@@ -123,6 +125,8 @@ class ReverseTrace(Trace):
             is_slot = i in slots
             if not (is_slot and kept >> i + 1 & 1):
                 saved[i] = _saved(arg, kept >> i + 1 & 1, is_slot)
+                if rule.promotes:
+                    saved[i] = promoted(saved[i], y.dtype)
         if kwargs:
             kwargs = {key: snapshot(value) for key, value in kwargs.items()}
         # The user's line, as cheaply as it can be had: resolved only when an error or a log asks for it.
@@ -169,6 +173,16 @@ class ReverseTrace(Trace):
     def pull_back(self, seeds: Sequence[tuple[int, Any]], inputs: Sequence[int]) -> list[Any]:
         """Cotangents of the inputs for the given cotangents of outputs."""
         return backward(self.tape, seeds, inputs)
+
+
+def promoted(arg: Any, dtype: np.dtype[Any]) -> Any:
+    """A plain integer or boolean operand as the function itself saw it: promoted to the floats of the result.
+
+    Partial derivatives do arithmetic on the operands. In their own dtype it could overflow, or not exist.
+    """
+    if isinstance(arg, (np.ndarray, np.generic)) and arg.dtype.kind in "biu":
+        return arg.astype(np.result_type(arg.dtype, dtype))
+    return arg
 
 
 def _saved(arg: Any, kept: int, is_slot: bool) -> Any:

@@ -28,6 +28,8 @@ from twopass.core.rule import (
 _LN2 = 0.6931471805599453094
 _LN10 = 2.302585092994045684
 _DEGREE = np.pi / 180
+#: Small integers, whose products would overflow in their own dtype.
+_INT8 = np.array([100, -90, 80, 3], dtype=np.int8)
 #: Two operands with broadcasting, scalars included.
 _BROADCAST = [
     call(operand(3, 4), operand(4)),
@@ -35,6 +37,8 @@ _BROADCAST = [
     call(operand(3), operand()),
     call(operand(3), 1.5),
     call(1.5, operand(2, 2)),
+    call(_INT8, operand(4)),
+    call(operand(4), _INT8 > 0),
 ]
 
 
@@ -45,14 +49,9 @@ def _nonzero(x: Any) -> Any:
 
 # --- arithmetic -----------------------------------------------------------------------------------------------------
 
-elementwise(np.add, 1, 1, examples=[call(operand(3, 4), operand(3, 4)), *_BROADCAST])
-elementwise(np.subtract, 1, -1, examples=[call(operand(3, 4), operand(3, 4)), *_BROADCAST])
-elementwise(
-    np.multiply,
-    lambda _y, _a, b: b,
-    lambda _y, a, _b: a,
-    examples=[call(operand(3, 4), operand(3, 4)), *_BROADCAST],
-)
+elementwise(np.add, 1, 1, examples=_BROADCAST)
+elementwise(np.subtract, 1, -1, examples=[call(operand(3, 1), operand(2, 1, 4)), call(1.5, operand(3))])
+elementwise(np.multiply, lambda _y, _a, b: b, lambda _y, a, _b: a, examples=_BROADCAST)
 elementwise(np.true_divide, lambda _y, _a, b: 1 / b, lambda y, _a, b: -y / b, domain=[ANY, NONZERO])
 elementwise(np.negative, -1)
 elementwise(np.positive, 1)
@@ -84,15 +83,15 @@ _POWERS = [
     call(2.0, operand(3, 4)),
 ]
 for _ufunc in (np.power, np.float_power):
-    elementwise(_ufunc, _power_base, _power_exponent, examples=_POWERS)
+    elementwise(_ufunc, _power_base, _power_exponent, domain=[POSITIVE, ANY], examples=_POWERS)
 
 # Remainders are x - y * quotient, with a quotient that is constant between its jumps.
-_REMAINDERS = [call(operand(3, 4, domain=((0.1, 0.9), (1.1, 1.9))), operand(3, 4, domain=((1.0, 1.05), (-1.05, -1.0))))]
-elementwise(np.remainder, 1, lambda _y, a, b: -np.floor_divide(a, b), examples=_REMAINDERS, holomorphic=False)
-elementwise(np.fmod, 1, lambda _y, a, b: -np.trunc(a / b), examples=_REMAINDERS, holomorphic=False)
+_QUOTIENTS = [((0.1, 0.9), (1.1, 1.9)), ((1.0, 1.05), (-1.05, -1.0))]
+elementwise(np.remainder, 1, lambda _y, a, b: -np.floor_divide(a, b), domain=_QUOTIENTS, holomorphic=False)
+elementwise(np.fmod, 1, lambda _y, a, b: -np.trunc(a / b), domain=_QUOTIENTS, holomorphic=False)
 
 
-@composite(np.divmod, examples=_REMAINDERS)
+@composite(np.divmod, examples=[call(*(operand(3, 4, domain=domain) for domain in _QUOTIENTS))])
 def _divmod(a: Any, b: Any) -> Any:
     return np.floor_divide(a, b), np.remainder(a, b)
 
@@ -145,6 +144,7 @@ elementwise(
     lambda _y, a, b: b / (a * a + b * b),
     lambda _y, a, b: -a / (a * a + b * b),
     domain=[NONZERO, NONZERO],
+    examples=[call(_INT8, operand(4)), call(_INT8 > 0, operand(4, domain=NONZERO))],
     holomorphic=False,
 )
 elementwise(
@@ -224,7 +224,7 @@ constant(np.floor, np.ceil, np.trunc, np.rint, np.fix, np.round, np.around, np.f
 
 
 def _scale(_y: Any, _x: Any, exponent: Any) -> Any:
-    return np.ldexp(1.0, exponent)
+    return np.exp2(exponent)  # an integer exponent, promoted to float
 
 
 elementwise(np.ldexp, _scale, None, examples=[call(operand(3, 4), 3)], holomorphic=False)
