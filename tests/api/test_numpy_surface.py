@@ -119,8 +119,7 @@ def outcome(function, arguments):
         warnings.simplefilter("ignore")
         try:
             tp.grad(run)(X)
-        except tp.errors.DifferentiationError as error:
-            assert isinstance(error, TypeError)
+        except (tp.errors.UnsupportedOperatorError, tp.errors.DetachedError):
             return "refused", lost
         except Exception:
             return "rejected", lost
@@ -150,5 +149,3 @@ def test_supported_or_named_error(name, tmp_path, monkeypatch):
         result, lost = outcome(function, arguments)
         assert result != "rejected", f"np.{name} takes these plain arrays, but not traced ones"
         assert not lost, f"np.{name} gave a plain array for a traced one: the derivative was lost silently"
-
-

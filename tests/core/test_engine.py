@@ -23,7 +23,7 @@ def test_a_chain_of_a_million_operations():
         return x
 
     assert sys.getrecursionlimit() <= 10_000
-    value, gradient = tp.value_and_grad(chain)(1.0)
+    gradient = tp.grad(chain)(1.0)
     assert gradient == pytest.approx(1.000001**500_000, rel=1e-9)
 
 
@@ -130,7 +130,7 @@ def test_nothing_stays_in_memory():
 
 def test_mutating_an_input_after_the_forward_pass():
     x = np.array([1.0, 2.0])
-    out, pullback = tp.vjp(np.square, x)
+    _, pullback = tp.vjp(np.square, x)
     x[:] = 100
     np.testing.assert_array_equal(pullback(np.ones(2))[0], [2.0, 4.0])
 
@@ -253,6 +253,8 @@ def test_python_control_flow_follows_the_values():
 
 def test_operators_take_lists_and_scalars_on_both_sides():
     x = np.array([1.0, 2.0])
-    g = tp.grad(lambda x: np.sum([1, 2] * x + x * [3, 4] + 2 / x + 2**x + 7 // x + x % 3 + divmod(x, 2)[1] - (-x) + abs(x)))
-    expected = np.array([1, 2]) + [3, 4] - 2 / x**2 + 2**x * np.log(2) + 1 + 1 + 1 + 1
+    g = tp.grad(
+        lambda x: np.sum([1, 2] * x + x * [3, 4] + 2 / x + 2**x + 7 // x + x % 3 + divmod(x, 2)[1] - (-x) + abs(x))
+    )
+    expected = np.array([4, 6]) - 2 / x**2 + 2**x * np.log(2) + 1 + 1 + 1 + 1
     np.testing.assert_allclose(g(x), expected)

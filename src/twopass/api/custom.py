@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from twopass import tree
 from twopass.api.reverse import vjp as differentiate_reverse
 from twopass.api.tracing import Function, check_like, conjugated
 from twopass.core.array import Array, apply
-from twopass.core.rule import Rule, detach
+from twopass.core.rule import Rule, detach, name_of
 from twopass.errors import ArgumentError, compose
 
 __all__ = ["custom_rule", "stop_gradient"]
@@ -39,7 +40,7 @@ def stop_gradient(x: Any) -> Any:
     return tree.map(detach, x)
 
 
-class _UserRule(Rule):
+class _UserCall:
     """One call of a function with derivatives of the user's own.
 
     The leaves of the arguments are the operands, the leaves of the result the outputs. Where only one direction was
@@ -47,68 +48,82 @@ class _UserRule(Rule):
     """
 
     def __init__(
-        self, f: Function, jvp: Callable[..., Any] | None, vjp: Callable[..., Any] | None, structure: tree.Structure
+        self,
+        f: Function,
+        jvp: Callable[..., Any] | None,
+        vjp: Callable[..., Any] | None,
+        structure: tree.Structure,
     ) -> None:
-        super().__init__(f, self._run, outputs=True)
-        set_ = object.__setattr__  # rules are frozen records; this one lives for a single call
-        set_(self, "_jvp", jvp)
-        set_(self, "_vjp", vjp)
-        set_(self, "structure", structure)
-        set_(self, "_pullback", None)
-        set_(self, "_pulled", (None, None))
+        self.f = f
+        self.jvp = jvp
+        self.vjp = vjp
+        self.structure = structure
+        self.result = structure  # of the output, known after the run
+        self.pullback: Callable[..., Any] = lambda _: ()
+        self.pulled: tuple[Any, list[Any]] = (None, [])
 
-    def _args(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
+    def args(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
+        """The arguments, from their leaves."""
         return tuple(tree.unflatten(self.structure, leaves))
 
-    def _run(self, *leaves: Any) -> tuple[Any, ...]:
-        args = self._args(leaves)
-        if self._vjp is not None:
-            out, pullback = _pair(self._vjp(*args), "vjp", "(output, pullback)")
-            object.__setattr__(self, "_pullback", pullback)
+    def run(self, *leaves: Any) -> tuple[Any, ...]:
+        """Compute the function; the leaves of its result."""
+        args = self.args(leaves)
+        if self.vjp is not None:
+            out, self.pullback = _pair(self.vjp(*args), "vjp", "(output, pullback)")
         else:
-            out = self.function(*args)
-        flat, structure = tree.flatten(out)
-        object.__setattr__(self, "result", structure)
+            out = self.f(*args)
+        flat, self.result = tree.flatten(out)
         return tuple(leaf if type(leaf) is Array else np.asarray(leaf)[()] for leaf in flat)
 
-    def push(self, slots: Sequence[int], tangents: Sequence[Any], y: Any, args: Sequence[Any], kwargs: Any) -> Any:
-        given = dict(zip(slots, tangents, strict=True))
-        directions = self._args([given.get(i, _zeros(arg)) for i, arg in enumerate(args)])
-        primals = self._args(args)
-        if self._jvp is not None:
-            _, out = _pair(self._jvp(primals, directions), "jvp", "(output, tangent)")
+    def push(self, given: dict[int, Any], y: Sequence[Any], args: Sequence[Any]) -> tuple[Any, ...]:
+        """Tangents of the outputs."""
+        directions = self.args([given.get(i, _zeros(arg)) for i, arg in enumerate(args)])
+        if self.jvp is not None:
+            _, out = _pair(self.jvp(self.args(args), directions), "jvp", "(output, tangent)")
         else:
             # The pullback c -> J^T c is linear: its transpose applied to the tangents is J t.
             zeros = tree.unflatten(self.result, [np.zeros_like(leaf) for leaf in y])
-            out = differentiate_reverse(lambda c: tuple(self._pullback(c)), zeros)[1](directions)[0]
-        leaves = check_like(out, y, self.result, "tangent returned by jvp")
-        return tuple(leaves)
+            out = differentiate_reverse(lambda c: tuple(self.pullback(c)), zeros)[1](directions)[0]
+        return tuple(check_like(out, y, self.result, "tangent returned by jvp"))
 
-    def pull(self, slot: int, cotangent: Any, y: Any, args: Sequence[Any], kwargs: Any) -> Any:
-        # All operands are pulled at once; the sweep asks for them one by one, with the same cotangent.
-        pulled = self._pulled
+    def pull(self, cotangent: Sequence[Any], args: Sequence[Any]) -> list[Any]:
+        """Cotangents of all operands. The sweep asks for them one by one, with the same cotangent: they are kept."""
+        pulled = self.pulled
         if pulled[0] is not cotangent:
-            pulled = (cotangent, self._pull_all(cotangent, args))
-            object.__setattr__(self, "_pulled", pulled)
-        return pulled[1][slot]
+            self.pulled = pulled = (cotangent, self._pull(cotangent, args))
+        return pulled[1]
 
-    def _pull_all(self, cotangent: Sequence[Any], args: Sequence[Any]) -> list[Any]:
+    def _pull(self, cotangent: Sequence[Any], args: Sequence[Any]) -> list[Any]:
         outward = tree.unflatten(self.result, [conjugated(ct) for ct in cotangent])
-        primals = self._args(args)
-        if self._vjp is not None:
-            pulled = tuple(self._pullback(outward))
+        if self.vjp is not None:
+            pulled = tuple(self.pullback(outward))
         else:
-            zeros = self._args([_zeros(arg) for arg in args])
-            linear = functools.partial(_tangent_of, self._jvp, primals)
-            pulled = differentiate_reverse(linear, *zeros)[1](outward)
+            zeros = self.args([_zeros(arg) for arg in args])
+            pulled = differentiate_reverse(functools.partial(_tangent_of, self.jvp, self.args(args)), *zeros)[1](
+                outward
+            )
         leaves, structure = tree.flatten(pulled)
         if structure != self.structure:
-            what = f"the pullback of {self.name} returned {structure!r}, not {self.structure!r}"
+            what = f"the pullback of {name_of(self.f)} returned {structure!r}, not {self.structure!r}"
             raise ArgumentError(compose(what, instead="Return a tuple with one cotangent for each argument."))
         return [conjugated(leaf if type(leaf) is Array else np.asarray(leaf)) for leaf in leaves]
 
 
-def _tangent_of(jvp: Callable[..., Any], primals: Any, *tangents: Any) -> Any:
+@dataclass(frozen=True, eq=False)
+class _UserRule(Rule):
+    """The rule of one `_UserCall`."""
+
+    user: Any = None
+
+    def push(self, slots: Sequence[int], tangents: Sequence[Any], y: Any, args: Sequence[Any], kwargs: Any) -> Any:
+        return self.user.push(dict(zip(slots, tangents, strict=True)), y, args)
+
+    def pull(self, slot: int, cotangent: Any, y: Any, args: Sequence[Any], kwargs: Any) -> Any:
+        return self.user.pull(cotangent, args)[slot]
+
+
+def _tangent_of(jvp: Any, primals: Any, *tangents: Any) -> Any:
     return _pair(jvp(primals, tangents), "jvp", "(output, tangent)")[1]
 
 
@@ -178,8 +193,8 @@ def custom_rule(
         leaves, structure = tree.flatten(args)
         if not any(type(leaf) is Array for leaf in leaves):
             return f(*args)
-        rule = _UserRule(f, jvp, vjp, structure)
-        out = apply(rule, tuple(leaves), {})
-        return tree.unflatten(rule.result, out)
+        user = _UserCall(f, jvp, vjp, structure)
+        out = apply(_UserRule(f, user.run, outputs=True, user=user), tuple(leaves), {})
+        return tree.unflatten(user.result, out)
 
     return with_rule

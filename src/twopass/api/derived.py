@@ -11,7 +11,7 @@ import numpy as np
 from twopass import tree
 from twopass.api.forward import check_tuples, jvp
 from twopass.api.reverse import grad, positions, pull
-from twopass.api.tracing import Function, Inputs, Traced, conjugated, trace_forward, trace_reverse
+from twopass.api.tracing import Function, Inputs, Traced, trace_forward, trace_reverse
 from twopass.errors import ArgumentError, compose
 
 __all__ = ["hessian", "hvp", "jacobian"]
@@ -122,9 +122,7 @@ def _columns_forward(f: Function, args: Sequence[Any], numbers: Sequence[int], t
     pushed = []
     for unit in _basis(inputs.leaves):
         run = trace_forward(of_inputs, primals, inputs.regroup(unit))
-        pushed.append(
-            [np.zeros_like(leaf) if t is None else t for leaf, t in zip(run.leaves, run.marks, strict=True)]
-        )
+        pushed.append([np.zeros_like(leaf) if t is None else t for leaf, t in zip(run.leaves, run.marks, strict=True)])
     blocks = []
     for i, out in enumerate(traced.leaves):
         row, start = [], 0

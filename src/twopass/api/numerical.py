@@ -51,7 +51,7 @@ def finite_difference(
     method : {"forward", "central", "complex-step"}
         The formula.
     step : float, optional
-        The step h for x of order 1; it is scaled by max(1, \\|x\\|). By default the one with the smallest error.
+        The step h for x of order 1; it is scaled by max(1, abs(x)). By default the one with the smallest error.
 
     Returns
     -------
@@ -86,7 +86,9 @@ def finite_difference(
         numbers = positions(argnums, len(args))
         inputs = Inputs()
         for number in numbers:
-            inputs.add(primal_of(args[number]) if not _is_container(args[number]) else args[number], f"argument {number + 1}")
+            inputs.add(
+                primal_of(args[number]) if not _is_container(args[number]) else args[number], f"argument {number + 1}"
+            )
         if any(np.iscomplexobj(leaf) for leaf in inputs.leaves):
             raise ArgumentError(compose("finite_difference takes real arguments", instead="Use tp.vjp or tp.jvp."))
 
@@ -98,7 +100,9 @@ def finite_difference(
         base, structure = evaluate(inputs.leaves)
         blocks: list[list[Any]] = [[] for _ in base]
         for position, leaf in enumerate(inputs.leaves):
-            columns = [_difference(evaluate, inputs.leaves, position, place, base, method, step) for place in _places(leaf)]
+            columns = [
+                _difference(evaluate, inputs.leaves, position, place, base, method, step) for place in _places(leaf)
+            ]
             for out, row, k in zip(base, blocks, range(len(base)), strict=True):
                 stacked = [column[k] for column in columns]
                 shape = (*out.shape, *np.shape(leaf))

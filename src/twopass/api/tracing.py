@@ -27,6 +27,7 @@ def as_leaf(value: Any, name: str) -> Any:
 
     Python floats become float64 scalars; arrays are protected from later in-place changes.
     """
+    leaf: Any
     if type(value) is Array:
         leaf = value._clone()
     elif type(value) is np.ndarray or isinstance(value, (np.memmap, np.generic)):

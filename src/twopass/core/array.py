@@ -111,7 +111,9 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
     if not isinstance(rule, Rule):
         return rule(*args, **kwargs)
     if isinstance(rule, Unsupported):
-        raise UnsupportedOperatorError(compose(f"np.{rule.name} is not supported on traced arrays", instead=rule.instead))
+        raise UnsupportedOperatorError(
+            compose(f"np.{rule.name} is not supported on traced arrays", instead=rule.instead)
+        )
     if rule.constant:
         return _dispatch_constant(rule, args, kwargs)
     if _any_traced(kwargs.values()):
@@ -294,7 +296,7 @@ class Array:
     # --- in-place changes and views -------------------------------------------------------------------------------
 
     def _clone(self) -> Array:
-        """This value in another object, out of reach of in-place changes."""
+        """The value in another object, out of reach of in-place changes."""
         self._refresh()
         return Array(self._trace, self._primal, self._mark)
 
@@ -507,8 +509,8 @@ class Array:
     __matmul__, __rmatmul__ = _binary(np.matmul)
     __lt__, __gt__ = _binary(np.less)[0], _binary(np.greater)[0]
     __le__, __ge__ = _binary(np.less_equal)[0], _binary(np.greater_equal)[0]
-    __eq__ = _binary(np.equal)[0]  # type: ignore[assignment]
-    __ne__ = _binary(np.not_equal)[0]  # type: ignore[assignment]
+    __eq__ = _binary(np.equal)[0]
+    __ne__ = _binary(np.not_equal)[0]
     __neg__, __pos__, __abs__ = _unary(np.negative), _unary(np.positive), _unary(np.absolute)
     __iadd__, __isub__ = _in_place(np.add), _in_place(np.subtract)
     __imul__, __itruediv__ = _in_place(np.multiply), _in_place(np.true_divide)
@@ -576,7 +578,12 @@ class Array:
 
     __float__, __int__, __index__ = _refused("float()"), _refused("int()"), _refused("use as an index")
     __complex__, __reduce_ex__ = _refused("complex()"), _refused("pickling")
-    item, tolist, tobytes, tofile = _refused(".item()"), _refused(".tolist()"), _refused(".tobytes()"), _refused(".tofile()")
+    item, tolist, tobytes, tofile = (
+        _refused(".item()"),
+        _refused(".tolist()"),
+        _refused(".tobytes()"),
+        _refused(".tofile()"),
+    )
     view, data, __buffer__ = _refused(".view()"), property(_refused(".data")), _refused("the buffer protocol")
     __dlpack__, partition = _refused("DLPack"), _refused(".partition()")
 

@@ -319,8 +319,8 @@ class Unsupported(Rule):
     instead: str = ""
 
 
-#: Every operator that traced arrays know, by the NumPy function that names it. Composites are plain functions.
-RULES: dict[Function, Rule | Function] = {}
+#: Every operator that traced arrays know, by the NumPy function that names it: a `Rule`, or a composite's function.
+RULES: dict[Function, Any] = {}
 
 #: Methods of ufuncs, such as ``np.add.reduce``, by (ufunc or None for all, name): ``handler(ufunc, *args, **kwargs)``.
 METHODS: dict[tuple[Function | None, str], Function] = {}
@@ -378,7 +378,7 @@ def _reads(partial: Partial | None) -> int:
 def elementwise(
     function: Function,
     *partials: Partial | None,
-    domain: Sequence[Any] | tuple[tuple[float, float], ...] = ANY,
+    domain: Any = ANY,
     examples: Sequence[Example] = (),
     holomorphic: bool = True,
     signature: Function | None = None,

@@ -25,7 +25,7 @@ __all__ = ["Node", "Pick", "backward", "fit", "tangent"]
 class Node(NamedTuple):
     """One operation on the tape of a reverse-mode trace, or an input (``rule is None``)."""
 
-    rule: Rule | None
+    rule: Any  # a Rule, or Pick for one of several outputs; None for an input
     slots: Sequence[int]  # positions of the differentiated operands in args
     parents: Sequence[int]  # positions on the tape of the nodes that computed them
     args: Sequence[Any]  # operands and further arguments, as far as the rule reads them
@@ -163,7 +163,6 @@ def backward(tape: Sequence[Node], seeds: Sequence[tuple[int, Any]], inputs: Seq
 def _pull_with_masks(cotangents: _Cotangents, node: Node, cotangent: Any, alive: Any) -> None:
     """Send a cotangent to the operands of its node, where elements are absent or there are several outputs."""
     rule, y = node.rule, node.y
-    assert rule is not None
     if rule.outputs:
         y, specs = node.y
         cotangent = [np.zeros(s.shape, s.dtype) if c is None else c for c, s in zip(cotangent, specs, strict=True)]

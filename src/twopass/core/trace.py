@@ -155,19 +155,15 @@ class ReverseTrace(Trace):
         """One node for an operator with several outputs, and one for each output that is differentiable."""
         specs = tuple(Spec(out.shape, out.dtype) for out in y)
         whole = len(self.tape)
-        self.tape.append(
-            Node(rule, slots, marks, saved, kwargs, (y, specs), (), np.dtype(float), code, instruction)
-        )
+        self.tape.append(Node(rule, slots, marks, saved, kwargs, (y, specs), (), np.dtype(float), code, instruction))
         places: list[int | None] = []
         for number, spec in enumerate(specs):
             if spec.dtype.kind not in "fc":
                 places.append(None)
                 continue
             places.append(len(self.tape))
-            pick: Any = Pick(specs)
-            self.tape.append(
-                Node(pick, (number,), (whole,), (), {}, None, spec.shape, spec.dtype, code, instruction)
-            )
+            pick = Pick(specs)
+            self.tape.append(Node(pick, (number,), (whole,), (), {}, None, spec.shape, spec.dtype, code, instruction))
         return tuple(places)
 
     def pull_back(self, seeds: Sequence[tuple[int, Any]], inputs: Sequence[int]) -> list[Any]:

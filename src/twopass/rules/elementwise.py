@@ -82,8 +82,8 @@ _POWERS = [
     call(operand(3, 4, domain=POSITIVE), np.array([0, 1, 2, 3])),
     call(2.0, operand(3, 4)),
 ]
-for _ufunc in (np.power, np.float_power):
-    elementwise(_ufunc, _power_base, _power_exponent, domain=[POSITIVE, ANY], examples=_POWERS)
+for _power in (np.power, np.float_power):
+    elementwise(_power, _power_base, _power_exponent, domain=[POSITIVE, ANY], examples=_POWERS)
 
 # Remainders are x - y * quotient, with a quotient that is constant between its jumps.
 _QUOTIENTS = [((0.1, 0.9), (1.1, 1.9)), ((1.0, 1.05), (-1.05, -1.0))]
@@ -154,10 +154,10 @@ elementwise(
     domain=[NONZERO, NONZERO],
     holomorphic=False,
 )
-for _ufunc in (np.radians, np.deg2rad):
-    elementwise(_ufunc, _DEGREE, holomorphic=False)
-for _ufunc in (np.degrees, np.rad2deg):
-    elementwise(_ufunc, 1 / _DEGREE, holomorphic=False)
+for _radians in (np.radians, np.deg2rad):
+    elementwise(_radians, _DEGREE, holomorphic=False)
+for _degrees in (np.degrees, np.rad2deg):
+    elementwise(_degrees, 1 / _DEGREE, holomorphic=False)
 
 
 def _sinc_slope(x: Any) -> Any:
