@@ -77,10 +77,10 @@ def test_a_cache_that_cannot_be_read_is_named(
 def test_a_cache_that_cannot_be_written_is_named(
     cache: Path, remote: Callable[..., RemoteFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(**options: object) -> None:
+    def refuse(path: Path, content: bytes) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("twopass.data.download.tempfile.mkstemp", refuse)
+    monkeypatch.setattr("twopass.data.download.write_atomically", refuse)
     with pytest.raises(DataError, match=r"cannot be written: Permission denied.*TWOPASS_DATA"):
         fetch(remote())
 

@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import http.client
 import os
-import tempfile
 import urllib.request
 import zlib
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from twopass.errors import DataError, compose
+from twopass.files import write_atomically
 
 __all__ = ["Progress", "RemoteFile", "cache_folder", "fetch"]
 
@@ -134,16 +134,7 @@ def _unusable(path: Path, participle: str, error: OSError) -> str:
 
 
 def _store(path: Path, content: bytes) -> None:
-    """Write a file that appears complete or not at all."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        write_atomically(path, content)
     except OSError as error:
         raise DataError(_unusable(path, "written", error)) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
