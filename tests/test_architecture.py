@@ -44,7 +44,7 @@ def public_modules() -> list[Path]:
 
 def exists(module: str) -> bool:
     path = PACKAGE.parent.joinpath(*module.split("."))
-    return path.is_dir() or path.with_suffix(".py").is_file()
+    return (path / "__init__.py").is_file() or path.with_suffix(".py").is_file()
 
 
 def write_contracts(source: Path, target: Path) -> None:
