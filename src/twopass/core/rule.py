@@ -57,6 +57,7 @@ __all__ = [
     "detach",
     "elementwise",
     "invoke",
+    "is_traced",
     "linear",
     "name_of",
     "operand",
@@ -149,7 +150,7 @@ class Rule:
     arity : int
         How many leading arguments may be traced.
     selective : bool
-        Whether some output elements do not depend on some operands; `select` then tells which.
+        Whether the output does not depend on some elements of some operands; `select` then tells which.
     promotes : bool
         Whether the derivative computes with the operands themselves, so that integers among them must become floats.
     """
@@ -184,7 +185,7 @@ class Rule:
         raise NotImplementedError
 
     def select(self, slot: int, args: Sequence[Any], kwargs: Any) -> Any:
-        """Boolean mask of the output elements that depend on the operand at `slot`."""
+        """Boolean mask of the elements of the operand at `slot`, as broadcast, that the output depends on."""
         raise NotImplementedError
 
     def carry(self, slot: int, alive: Any, args: Sequence[Any], kwargs: Any) -> Any:
@@ -243,6 +244,7 @@ class Linear(Rule):
     transposes: tuple[Function, ...] = ()
     joint: bool = False
     structural: bool = False
+    selects: Function | None = None
 
     def kept(self, slots: Sequence[int]) -> int:
         # A jointly linear map needs no operand at all (its parameters are keywords); any other, for each slot, all the
@@ -275,6 +277,10 @@ class Linear(Rule):
         if not self.structural:
             return None
         return self.pull(slot, alive.astype(np.float64), None, args, kwargs) != 0
+
+    def select(self, slot: int, args: Sequence[Any], kwargs: Any) -> Any:
+        assert self.selects is not None
+        return self.selects(slot, *args, **kwargs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -326,6 +332,11 @@ RULES: dict[Function, Any] = {}
 METHODS: dict[tuple[Function | None, str], Function] = {}
 
 
+def is_traced(value: Any) -> bool:
+    """Whether a value is a traced array."""
+    return hasattr(value, "_detached")
+
+
 def detach(value: Any) -> Any:
     """A value without its traces: for what enters a rule as a mere constant."""
     detached = getattr(value, "_detached", None)
@@ -340,7 +351,7 @@ def invoke(function: Function, *operands: Any, **parameters: Any) -> Any:
     """Run a rule that is keyed by a function of our own, which NumPy's protocols cannot dispatch."""
     rule = RULES[function]
     assert isinstance(rule, Rule)
-    if any(hasattr(value, "_detached") for value in operands):
+    if any(map(is_traced, operands)):
         return ENGINE[0](rule, operands, parameters)
     return rule.call(*operands, **parameters)
 
@@ -422,11 +433,12 @@ def selection(function: Function, selects: Function, operands: Sequence[int], ex
     """Register a function that copies each element of the output from one of its operands.
 
     ``selects(slot, *args)`` is the mask of the elements copied from the operand at `slot`. The other elements of that
-    operand contribute nothing, even where the derivative of what computed them is infinite or NaN.
+    operand contribute nothing, even where the derivative of what computed them is infinite or NaN. As in a partial
+    derivative, a parameter whose name begins with an underscore is not read.
     """
     partials: list[Partial | None] = [1 if i in operands else None for i in range(max(operands) + 1)]
-    # Only the arguments that are not operands (the condition) are read.
-    reads = sum(1 << i + 1 for i in range(len(partials)) if i not in operands)
+    # The first parameter is the slot, where a partial derivative has the output.
+    reads = _reads(selects) & ~1
     _add(
         Elementwise(
             function,
@@ -449,6 +461,7 @@ def linear(
     views: bool = False,
     joint: bool = False,
     structural: bool = False,
+    selects: Function | None = None,
     holomorphic: bool = True,
 ) -> Callable[[Function], Function]:
     """Register the decorated transpose of a linear function.
@@ -470,6 +483,8 @@ def linear(
     structural : bool
         Whether the matrix of the map has no negative entry, so that the elements that an output depends on can be
         found by applying the transpose to a mask.
+    selects : callable, optional
+        ``selects(slot, *args)``, the mask of the elements of an operand that the output depends on; by default, all.
     holomorphic : bool
         Whether the map is complex-linear (taking real parts or conjugates is only real-linear).
     """
@@ -488,6 +503,8 @@ def linear(
                 transposes=(transpose,),
                 joint=joint,
                 structural=structural,
+                selective=selects is not None,
+                selects=selects,
             )
         )
         return transpose

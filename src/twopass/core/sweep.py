@@ -6,8 +6,9 @@ depth of a computation costs memory, never Python stack.
 **Elements that do not count.** ``np.where(x > 0, np.sqrt(x), 0)`` does not depend on ``sqrt(x)`` where ``x <= 0``. The
 cotangent of ``sqrt(x)`` is therefore not merely the number 0 there: it is *absent*, and must not meet the infinite
 slope of the root at 0 as ``0 * inf``. The backward sweep carries that as a boolean mask beside the cotangent
-("alive"), from each selection through the elementwise and structural operators below it. A cotangent that is the
-number 0 by arithmetic, as in ``sqrt(x) ** 2``, has no mask.
+("alive"), from each selection through the elementwise and structural operators below it. Elements that were not read
+(``np.sqrt(x)[x > 0]``) or were overwritten are absent in the same way. A cotangent that is the number 0 by
+arithmetic, as in ``sqrt(x) ** 2``, has no mask.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from twopass.core.rule import Rule, Spec
+from twopass.core.operators import Scatter
+from twopass.core.rule import Rule, Spec, is_traced
 
 __all__ = ["Node", "Pick", "backward", "fit", "tangent"]
 
@@ -85,15 +87,20 @@ def tangent(rule: Rule, slots: Sequence[int], tangents: Sequence[Any], y: Any, a
 class _Cotangents:
     """Cotangents of the nodes of a tape, with the masks of those that have absent elements."""
 
-    __slots__ = ("alive", "tape", "values")
+    __slots__ = ("alive", "owned", "tape", "values")
 
     def __init__(self, tape: Sequence[Node]) -> None:
         self.tape = tape
         self.values: dict[int, Any] = {}
         self.alive: dict[int, Any] = {}
+        #: Nodes whose cotangent and mask are in arrays that nothing else refers to, so that they may be added to.
+        self.owned: set[int] = set()
 
     def add(self, index: int, value: Any, alive: Any) -> None:
         """Accumulate a contribution; an element is absent only if it is absent from all of them."""
+        if type(value) is Scatter:
+            self._add_scatter(index, value, alive)
+            return
         node = self.tape[index]
         if value.shape != node.shape or value.dtype != node.dtype:
             value = fit(value, node.shape, node.dtype)
@@ -110,6 +117,18 @@ class _Cotangents:
                 either = known | _fit_mask(alive, node.shape)
                 if not either.all():
                     self.alive[index] = either
+
+    def _add_scatter(self, index: int, term: Scatter, alive: Any) -> None:
+        """Accumulate what is zero but at the indexed elements, without a pass over all the others."""
+        reached = term._replace(values=np.True_ if alive is None else alive)
+        if index in self.owned and not is_traced(term.values):
+            term.add_to(self.values[index])
+            if index in self.alive:
+                reached.add_to(self.alive[index])
+            return
+        self.add(index, term.dense(), reached.dense())
+        if type(self.values[index]) is np.ndarray:
+            self.owned.add(index)
 
     def add_output(self, index: int, output: int, specs: tuple[Spec, ...], value: Any) -> None:
         """Accumulate the cotangent of one output of an operator that has several."""
@@ -163,11 +182,16 @@ def backward(tape: Sequence[Node], seeds: Sequence[tuple[int, Any]], inputs: Seq
 def _pull_with_masks(cotangents: _Cotangents, node: Node, cotangent: Any, alive: Any) -> None:
     """Send a cotangent to the operands of its node, where elements are absent or there are several outputs."""
     rule, y = node.rule, node.y
+    if alive is not None and alive.all():
+        alive = None
     if rule.outputs:
         y, specs = node.y
         cotangent = [np.zeros(s.shape, s.dtype) if c is None else c for c, s in zip(cotangent, specs, strict=True)]
     for slot, parent in zip(node.slots, node.parents, strict=True):
         value = rule.pull(slot, cotangent, y, node.args, node.kwargs)
+        if type(value) is Scatter:
+            cotangents.add(parent, value, alive)
+            continue
         mask = None if alive is None else rule.carry(slot, alive, node.args, node.kwargs)
         if mask is not None and mask.shape == value.shape:
             value = np.where(mask, value, 0)

@@ -1,0 +1,64 @@
+"""Operators that NumPy has no function for. Like NumPy's functions, they accept traced arrays.
+
+Each names a rule, as a NumPy function does; `twopass.rules` holds the derivatives.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from twopass.core.rule import invoke, is_traced
+
+__all__ = ["Scatter", "as_integers", "assign_part", "astype", "scatter"]
+
+
+def astype(x: Any, dtype: Any) -> Any:
+    """``x.astype(dtype)`` for a float or complex dtype (NumPy 2.0 has no np.astype)."""
+    return x.astype(dtype)
+
+
+def as_integers(x: Any, dtype: Any) -> Any:
+    """``x.astype(dtype)`` for an integer or boolean dtype: its derivative is zero wherever it exists."""
+    return x.astype(dtype)
+
+
+def assign_part(a: Any, value: Any, *, part: Literal["real", "imag"]) -> Any:
+    """A copy of a complex array with ``a.real = value`` or ``a.imag = value``."""
+    changed = a.copy(order="K")
+    setattr(changed, part, value)
+    return changed
+
+
+class Scatter(NamedTuple):
+    """An array of zeros with `values` added at ``[index]``: the cotangent of an array that was indexed.
+
+    The backward sweep adds it to what it has already, so that to read one element of a large array costs no pass over
+    all the others.
+    """
+
+    shape: tuple[int, ...]
+    index: Any
+    values: Any
+    distinct: bool  # whether no element is indexed twice
+
+    def add_to(self, total: Any) -> None:
+        """Add to an array, in place."""
+        if self.distinct:
+            total[self.index] += self.values
+        else:
+            np.add.at(total, self.index, self.values)
+
+    def dense(self) -> Any:
+        """The array itself."""
+        return scatter(self.values, shape=self.shape, index=self.index, distinct=self.distinct)
+
+
+def scatter(values: Any, *, shape: tuple[int, ...], index: Any, distinct: bool = False) -> Any:
+    """An array of zeros with `values` added at ``[index]``: the transpose of indexing."""
+    if is_traced(values):
+        return invoke(scatter, values, shape=shape, index=index, distinct=distinct)
+    total = np.zeros_like(values, shape=shape)
+    Scatter(shape, index, values, distinct).add_to(total)
+    return total
