@@ -91,6 +91,8 @@ class ModelError(TwopassError, ValueError):
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 #: Frames of these libraries are never "the user's line".
 _LIBRARIES = (_PACKAGE, os.sep + os.path.join("numpy", ""))
+#: Below these frames there is no user's line: a command was typed.
+_COMMAND_LINE = os.path.join(_PACKAGE, "cli", "")
 
 
 def is_user_file(filename: str) -> bool:
@@ -99,10 +101,10 @@ def is_user_file(filename: str) -> bool:
 
 
 def user_frame(depth: int = 1) -> FrameType | None:
-    """The innermost frame, from `depth` callers up, that is neither twopass' nor NumPy's."""
+    """The innermost frame, from `depth` callers up, that is neither twopass' nor NumPy's; None for a command."""
     frame: FrameType | None = sys._getframe(depth)
     while frame is not None and not is_user_file(frame.f_code.co_filename):
-        frame = frame.f_back
+        frame = None if frame.f_code.co_filename.startswith(_COMMAND_LINE) else frame.f_back
     return frame
 
 
