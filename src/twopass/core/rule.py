@@ -7,7 +7,7 @@ kind            stated as                                                       
 ==============  ==========================================================================  =========================
 `elementwise`   partial derivatives ``p(y, *operands)``                                     ``tanh``, ``multiply``
 `linear`        the transpose ``(cotangent, *arguments) -> cotangent of the operand``       ``sum``, ``reshape``
-`bilinear`      one transpose for each operand                                              ``matmul``, ``einsum``
+`bilinear`      one transpose for each operand (`multilinear`: one that is told which)      ``matmul``, ``einsum``
 `custom`        a push-forward and a pull-back                                              ``prod``, ``max``
 ==============  ==========================================================================  =========================
 
@@ -59,6 +59,7 @@ __all__ = [
     "invoke",
     "is_traced",
     "linear",
+    "multilinear",
     "name_of",
     "operand",
     "selection",
@@ -239,11 +240,13 @@ class Elementwise(Rule):
 
 @dataclass(frozen=True, eq=False)
 class Linear(Rule):
-    """A function linear in its operands, together or one by one; see `linear` and `bilinear`."""
+    """A function linear in its operands, together or one by one; see `linear`, `bilinear` and `multilinear`."""
 
     transposes: tuple[Function, ...] = ()
     joint: bool = False
+    variadic: bool = False
     structural: bool = False
+    linear_part: Function | None = None
     selects: Function | None = None
 
     def kept(self, slots: Sequence[int]) -> int:
@@ -253,23 +256,20 @@ class Linear(Rule):
             return 0
         return ~(1 | 1 << slots[0] + 1) if len(slots) == 1 else ~1
 
-    def transpose(self, slot: int) -> Function:
-        """The transpose in the operand at `slot`; a variadic operator has one that takes the slot as keyword."""
-        return self.transposes[min(slot, len(self.transposes) - 1)]
-
     def push(self, slots: Sequence[int], tangents: Sequence[Any], y: Any, args: Sequence[Any], kwargs: Any) -> Any:
         if self.joint:
             given = dict(zip(slots, tangents, strict=True))
             operands = [given.get(i, np.zeros_like(arg)) for i, arg in enumerate(args)]
             return self.call(*operands, **kwargs)
+        apply = self.linear_part or self.call
         total = None
         for slot, tangent in zip(slots, tangents, strict=True):
-            term = self.call(*args[:slot], tangent, *args[slot + 1 :], **kwargs)
+            term = apply(*args[:slot], tangent, *args[slot + 1 :], **kwargs)
             total = term if total is None else total + term
         return total
 
     def pull(self, slot: int, cotangent: Any, y: Any, args: Sequence[Any], kwargs: Any) -> Any:
-        if self.joint:
+        if self.variadic:
             return self.transposes[0](slot, cotangent, *args, **kwargs)
         return self.transposes[slot](cotangent, *args, **kwargs)
 
@@ -458,6 +458,7 @@ def linear(
     *,
     examples: Sequence[Example],
     call: Function | None = None,
+    linear_part: Function | None = None,
     views: bool = False,
     joint: bool = False,
     structural: bool = False,
@@ -478,6 +479,8 @@ def linear(
         The sample domain.
     call : callable, optional
         Computes the function from its operands as leading positional arguments; by default `function` itself.
+    linear_part : callable, optional
+        For a function that may add a constant (``np.sum`` its ``initial``): the function without that constant.
     views : bool
         Whether the result may be a view of the operand.
     structural : bool
@@ -502,7 +505,9 @@ def linear(
                 arity=1 << 30 if joint else 1,
                 transposes=(transpose,),
                 joint=joint,
+                variadic=joint,
                 structural=structural,
+                linear_part=linear_part,
                 selective=selects is not None,
                 selects=selects,
             )
@@ -528,6 +533,22 @@ def bilinear(
     )
 
 
+def multilinear(
+    function: Function, *, examples: Sequence[Example], views: bool = False
+) -> Callable[[Function], Function]:
+    """Register the decorated transpose of a function of any number of operands, linear in each.
+
+    The transpose takes the slot first: ``transpose(slot, cotangent, *operands, ...)``, where the operand at that slot
+    is a `Spec`. The other parameters are keywords.
+    """
+
+    def register(transpose: Function) -> Function:
+        _add(Linear(function, function, examples, views=views, transposes=(transpose,), variadic=True))
+        return transpose
+
+    return register
+
+
 def custom(
     function: Function,
     *,
@@ -537,8 +558,12 @@ def custom(
     call: Function | None = None,
     holomorphic: bool = True,
     outputs: bool = False,
+    arity: int = 1 << 30,
 ) -> None:
-    """Register both directions: ``push(slot, tangent, y, *args)`` and ``pull(slot, cotangent, y, *args)``."""
+    """Register both directions: ``push(slot, tangent, y, *args)`` and ``pull(slot, cotangent, y, *args)``.
+
+    The first `arity` arguments may be traced.
+    """
     parameters = list(inspect.signature(pull).parameters.values())[3:]
     _add(
         Custom(
@@ -548,6 +573,7 @@ def custom(
             holomorphic=holomorphic,
             signature=inspect.Signature(parameters),
             outputs=outputs,
+            arity=arity,
             push_forward=push,
             pull_back=pull,
         )
