@@ -12,7 +12,8 @@
     ├── ShapeError                      (also ValueError)  shapes that do not fit together
     ├── NotFiniteError                  (also ArithmeticError)   NaN or infinity where training cannot go on
     ├── DataError                       (also ValueError)  a data set or file that cannot be used as asked
-    └── ModelError                      (also ValueError)  a saved model that is damaged, foreign or too new
+    ├── ModelError                      (also ValueError)  a saved model that is damaged, foreign or too new
+    └── MissingLibraryError             (also ImportError)  a library that only some users need is not installed
 
 Every message says **what** happened, **where** (file and line of the user's code, when known), **why**, and
 **what to write instead**; `compose` joins those parts in that order.
@@ -31,6 +32,7 @@ __all__ = [
     "DifferentiationError",
     "GradientCheckError",
     "LeakedTraceError",
+    "MissingLibraryError",
     "ModelError",
     "NotFiniteError",
     "ShapeError",
@@ -86,6 +88,10 @@ class DataError(TwopassError, ValueError):
 
 class ModelError(TwopassError, ValueError):
     """A saved model that is damaged, foreign, or written by a newer version."""
+
+
+class MissingLibraryError(TwopassError, ImportError):
+    """An optional library that is not installed; the message says what to install."""
 
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
