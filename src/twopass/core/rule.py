@@ -152,6 +152,8 @@ class Rule:
         How many leading arguments may be traced.
     selective : bool
         Whether the output does not depend on some elements of some operands; `select` then tells which.
+    selects : callable or None
+        ``selects(slot, *args)``, what `select` returns, for a selective rule.
     promotes : bool
         Whether the derivative computes with the operands themselves, so that integers among them must become floats.
     """
@@ -165,6 +167,7 @@ class Rule:
     outputs: bool = False
     arity: int = 1 << 30
     selective: bool = False
+    selects: Function | None = None
     promotes: bool = False
     constant: bool = field(default=False, init=False)
 
@@ -186,8 +189,9 @@ class Rule:
         raise NotImplementedError
 
     def select(self, slot: int, args: Sequence[Any], kwargs: Any) -> Any:
-        """Boolean mask of the elements of the operand at `slot`, as broadcast, that the output depends on."""
-        raise NotImplementedError
+        """Boolean mask of the elements of an operand, as broadcast, that the output depends on; None for all."""
+        assert self.selects is not None
+        return self.selects(slot, *args, **kwargs)
 
     def carry(self, slot: int, alive: Any, args: Sequence[Any], kwargs: Any) -> Any:
         """Which elements of the operand reach an output element that is `alive`; None if that is not known."""
@@ -199,7 +203,6 @@ class Elementwise(Rule):
     """A function of each element alone, with broadcasting; see `elementwise`."""
 
     partials: tuple[Partial | None, ...] = ()
-    selects: Function | None = None
     reads: tuple[int, ...] = ()
 
     def kept(self, slots: Sequence[int]) -> int:
@@ -230,10 +233,6 @@ class Elementwise(Rule):
     def pull(self, slot: int, cotangent: Any, y: Any, args: Sequence[Any], kwargs: Any) -> Any:
         return self._times_partial(slot, cotangent, y, args)
 
-    def select(self, slot: int, args: Sequence[Any], kwargs: Any) -> Any:
-        assert self.selects is not None
-        return self.selects(slot, *args)
-
     def carry(self, slot: int, alive: Any, args: Sequence[Any], kwargs: Any) -> Any:
         return alive
 
@@ -247,7 +246,6 @@ class Linear(Rule):
     variadic: bool = False
     structural: bool = False
     linear_part: Function | None = None
-    selects: Function | None = None
 
     def kept(self, slots: Sequence[int]) -> int:
         # A jointly linear map needs no operand at all (its parameters are keywords); any other, for each slot, all the
@@ -277,10 +275,6 @@ class Linear(Rule):
         if not self.structural:
             return None
         return self.pull(slot, alive.astype(np.float64), None, args, kwargs) != 0
-
-    def select(self, slot: int, args: Sequence[Any], kwargs: Any) -> Any:
-        assert self.selects is not None
-        return self.selects(slot, *args, **kwargs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -487,7 +481,7 @@ def linear(
         Whether the matrix of the map has no negative entry, so that the elements that an output depends on can be
         found by applying the transpose to a mask.
     selects : callable, optional
-        ``selects(slot, *args)``, the mask of the elements of an operand that the output depends on; by default, all.
+        ``selects(slot, *args)``, the mask of the elements of an operand that the output depends on, or None for all.
     holomorphic : bool
         Whether the map is complex-linear (taking real parts or conjugates is only real-linear).
     """
@@ -559,10 +553,13 @@ def custom(
     holomorphic: bool = True,
     outputs: bool = False,
     arity: int = 1 << 30,
+    selects: Function | None = None,
+    signature: Function | None = None,
 ) -> None:
     """Register both directions: ``push(slot, tangent, y, *args)`` and ``pull(slot, cotangent, y, *args)``.
 
-    The first `arity` arguments may be traced.
+    The first `arity` arguments may be traced; `selects` is as for `linear`. The names of the arguments are those of
+    `pull`, unless `signature` is a function that has them.
     """
     parameters = list(inspect.signature(pull).parameters.values())[3:]
     _add(
@@ -571,9 +568,11 @@ def custom(
             call or function,
             examples,
             holomorphic=holomorphic,
-            signature=inspect.Signature(parameters),
+            signature=inspect.signature(signature) if signature else inspect.Signature(parameters),
             outputs=outputs,
             arity=arity,
+            selective=selects is not None,
+            selects=selects,
             push_forward=push,
             pull_back=pull,
         )

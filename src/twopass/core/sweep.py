@@ -197,5 +197,6 @@ def _pull_with_masks(cotangents: _Cotangents, node: Node, cotangent: Any, alive:
             value = np.where(mask, value, 0)
         if rule.selective:
             selected = rule.select(slot, node.args, node.kwargs)
-            mask = selected if mask is None else mask & selected
+            if selected is not None:
+                mask = selected if mask is None else mask & selected
         cotangents.add(parent, value, mask)
