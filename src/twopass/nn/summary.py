@@ -1,0 +1,109 @@
+"""The table of layers, shapes and sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from twopass import tree
+from twopass.nn.types import Params, Shape
+
+if TYPE_CHECKING:
+    from twopass.nn.layer import Layer
+
+__all__ = ["SummaryRow", "summary_rows", "table"]
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """One layer of a network, with all that is in it.
+
+    Attributes
+    ----------
+    path : tuple
+        Names that lead to the layer: ``params[path[0]][path[1]]...`` are its parameters. Empty for the network.
+    layer : str
+        How the layer is written; of a container only the class.
+    output_shape : tuple of int
+        Shape of one sample's output.
+    parameters, trainable : int
+        How many numbers it holds, and how many of them training changes.
+    bytes : int
+        What they occupy.
+    """
+
+    path: tuple[Any, ...]
+    layer: str
+    output_shape: Shape
+    parameters: int
+    trainable: int
+    bytes: int
+
+
+def summary_rows(net: Layer, input_shape: Shape, dtype: Any = np.float32) -> list[SummaryRow]:
+    """The data of ``net.summary(input_shape)``: the network, then each layer in it, depth first.
+
+    Parameters
+    ----------
+    net : Layer
+        The network.
+    input_shape : tuple of int
+        Shape of one sample, without the batch axis.
+    dtype : float32 or float64
+        Type of the parameters.
+
+    Examples
+    --------
+    >>> from twopass import nn
+    >>> for row in summary_rows(nn.Sequential(nn.Dense(3), nn.BatchNorm()), (2,)):
+    ...     print(row.path, row.layer, row.output_shape, row.parameters, row.trainable, row.bytes)
+    () Sequential (3,) 21 15 84
+    (0,) Dense(3) (3,) 9 9 36
+    (1,) BatchNorm() (3,) 12 6 48
+    """
+    return list(_walk(net, (), net.init(0, input_shape, dtype), input_shape))
+
+
+def _walk(layer: Layer, path: tuple[Any, ...], params: Params, input_shape: Shape) -> Iterator[SummaryRow]:
+    arrays = tree.leaves(params)
+    trained = tree.leaves(layer.trainable(params))
+    children = layer.children()
+    yield SummaryRow(
+        path,
+        type(layer).__name__ if children else repr(layer),
+        layer.output_shape(input_shape),
+        sum(array.size for array in arrays),
+        sum(array.size for array, is_trained in zip(arrays, trained, strict=True) if is_trained),
+        sum(array.nbytes for array in arrays),
+    )
+    inputs = layer.child_inputs(input_shape)
+    for name, child in children.items():
+        yield from _walk(child, (*path, name), params[name], inputs[name])
+
+
+def table(rows: Sequence[SummaryRow]) -> str:
+    """The rows as aligned text, with the sums below."""
+    net = rows[0]
+    fixed = net.parameters - net.trainable
+    fixed_bytes = net.bytes * fixed // max(net.parameters, 1)
+    cells = [("layer", "output shape", "parameters", "bytes")]
+    cells += [(_label(row), str(row.output_shape), f"{row.parameters:,}", f"{row.bytes:,}") for row in rows]
+    cells += [
+        ("trainable", "", f"{net.trainable:,}", f"{net.bytes - fixed_bytes:,}"),
+        ("not trainable", "", f"{fixed:,}", f"{fixed_bytes:,}"),
+    ]
+    widths = [max(len(row[column]) for row in cells) for column in range(4)]
+    lines = [
+        f"{name:<{widths[0]}}  {shape:<{widths[1]}}  {count:>{widths[2]}}  {size:>{widths[3]}}"
+        for name, shape, count, size in cells
+    ]
+    rule = "-" * len(lines[0])
+    return "\n".join([lines[0], rule, *lines[1:-2], rule, *lines[-2:]])
+
+
+def _label(row: SummaryRow) -> str:
+    indent = "  " * len(row.path)
+    return f"{indent}{row.path[-1]}  {row.layer}" if row.path else row.layer
