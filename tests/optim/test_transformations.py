@@ -239,13 +239,13 @@ def test_chains_refuse_what_is_no_transformation() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"name": "Adamm"}, "no optimizer or schedule named 'Adamm'.* Known are .*Adam"),
+        ({"class": "Adamm"}, "no optimizer or schedule named 'Adamm'.* Known are .*Adam"),
         ({}, "named None"),
         ("Adam", "named 'Adam'"),
-        ({"name": "SGD", "learning_rate": -1.0}, "SGD is damaged"),
-        ({"name": "SGD", "speed": 1.0}, "SGD is damaged"),
-        ({"name": "chain"}, "chain is damaged"),
-        ({"name": "Transformation"}, "Transformation is damaged"),
+        ({"class": "SGD", "learning_rate": -1.0}, "SGD is damaged"),
+        ({"class": "SGD", "speed": 1.0}, "SGD is damaged"),
+        ({"class": "chain"}, "chain is damaged"),
+        ({"class": "Transformation"}, "Transformation is damaged"),
     ],
 )
 def test_damaged_configurations_are_explained(config: Any, message: str) -> None:

@@ -95,7 +95,7 @@ class Specification:
             When a hyper-parameter is a function of the user's own.
         """
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {"name": type(self).__name__, **{name: self._encoded(name, value) for name, value in fields.items()}}
+        return {"class": type(self).__name__, **{name: self._encoded(name, value) for name, value in fields.items()}}
 
     def _encoded(self, name: str, value: Any) -> Any:
         if isinstance(value, Specification):
@@ -164,19 +164,20 @@ def from_config(config: Any) -> Any:
 
     Examples
     --------
-    >>> from_config({"name": "SGD", "learning_rate": 0.1, "momentum": 0.9})
+    >>> from_config({"class": "SGD", "learning_rate": 0.1, "momentum": 0.9})
     SGD(learning_rate=0.1, momentum=0.9, nesterov=False, weight_decay=0.0)
     """
-    if not isinstance(config, dict) or config.get("name") not in Specification._registry:
-        name = config.get("name") if isinstance(config, dict) else config
+    if not isinstance(config, dict) or config.get("class") not in Specification._registry:
+        name = config.get("class") if isinstance(config, dict) else config
         what = f"there is no optimizer or schedule named {name!r}"
         why = f"Known are {', '.join(sorted(Specification._registry))}."
         raise ModelError(compose(what, why=why, instead="If it is a class of yours, import it before loading."))
-    fields = {name: _decoded(value) for name, value in config.items() if name != "name"}
+    fields = {name: _decoded(value) for name, value in config.items()}
+    cls = Specification._registry[fields.pop("class")]
     try:
-        return Specification._registry[config["name"]]._from_fields(fields)
+        return cls._from_fields(fields)
     except (ArgumentError, KeyError, TypeError) as error:
-        raise ModelError(compose(f"the configuration of {config['name']} is damaged", why=f"{error}.")) from error
+        raise ModelError(compose(f"the configuration of {cls.__name__} is damaged", why=f"{error}.")) from error
 
 
 def _decoded(value: Any) -> Any:
