@@ -1,1 +1,1 @@
-"""Measurements, run by hand: ``python -m benchmarks.autodiff``, ``python -m benchmarks.book``. Never part of the tests."""
+"""Measurements, run by hand (`python -m benchmarks.autodiff`, `python -m benchmarks.book`); never part of the tests."""

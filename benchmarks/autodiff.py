@@ -7,7 +7,9 @@ forward pass faster. autograd is optional: without it its columns stay empty.
 
 from __future__ import annotations
 
+import functools
 import importlib
+import itertools
 import platform
 from collections.abc import Callable
 from types import ModuleType
@@ -50,7 +52,7 @@ def small_network(numpy: ModuleType) -> tuple[Objective, Any, int]:
     """A multilayer perceptron, 8-16-16-1, batch 32, tanh, mean squared error, in all its weights."""
     rng = np.random.default_rng(0)
     sizes = (8, 16, 16, 1)
-    weights = [(rng.normal(size=(m, n)) / m**0.5, np.zeros(n)) for m, n in zip(sizes, sizes[1:], strict=False)]
+    weights = [(rng.normal(size=(m, n)) / m**0.5, np.zeros(n)) for m, n in itertools.pairwise(sizes)]
     x, y = rng.normal(size=(32, 8)), rng.normal(size=(32, 1))
 
     def f(parameters: Any) -> Any:
@@ -90,12 +92,12 @@ def main() -> None:
     for case in CASES:
         f, x, operations = case(np)
         contestants: dict[str, Callable[[], object]] = {
-            "function": lambda f=f, x=x: f(x),
-            "twopass": lambda g=tp.value_and_grad(f), x=x: g(x),
+            "function": functools.partial(f, x),
+            "twopass": functools.partial(tp.value_and_grad(f), x),
         }
         if autograd is not None:
             g, x, _ = case(autograd_numpy)
-            contestants["autograd"] = lambda g=autograd.value_and_grad(g), x=x: g(x)
+            contestants["autograd"] = functools.partial(autograd.value_and_grad(g), x)
         seconds = interleaved(contestants)
         ours, theirs, plain = seconds["twopass"], seconds.get("autograd"), seconds["function"]
         rows.append(

@@ -38,8 +38,10 @@ def test_values_are_numpys(case):
     traced, _ = tp.vjp(lambda *xs: case.run(list(xs)), *operands)
     carried, _ = laws.push(case.run, operands, [np.zeros_like(x) for x in operands])
     for a, b, c in zip(plain, traced, carried, strict=True):
-        np.testing.assert_array_equal(a, b)
-        np.testing.assert_array_equal(a, c)
+        # A rule computes with NumPy's function itself; a composite may round otherwise.
+        tolerance = 0 if case.rule is not None else 1e-13
+        np.testing.assert_allclose(b, a, rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(c, a, rtol=tolerance, atol=tolerance)
         assert np.asarray(a).dtype == np.asarray(b).dtype == np.asarray(c).dtype
 
 
