@@ -55,7 +55,8 @@ class Dense(Layer):
 
     Notes
     -----
-    Parameters: ``{"weight": (inputs, units), "bias": (units,)}``.
+    Parameters: ``{"weight": (inputs, units), "bias": (units,)}``. As everywhere in NumPy, leading axes are a stack:
+    with a weight of shape ``(k, inputs, units)`` and a bias of ``(k, 1, units)`` the layer is k layers at once.
 
     Examples
     --------
@@ -119,9 +120,9 @@ class Dense(Layer):
     ) -> tuple[Array, Params]:
         """The forward pass; see `Layer.apply`."""
         weight = params["weight"]
-        if x.ndim == 0 or x.shape[-1] != weight.shape[0]:
+        if x.ndim == 0 or x.shape[-1] != weight.shape[-2]:
             what = f"{self!r} has a weight of shape {weight.shape}, and x has the shape {x.shape}"
-            why = f"The last axis of x must have {weight.shape[0]} features."
+            why = f"The last axis of x must have {weight.shape[-2]} features."
             raise ShapeError(compose(what, why=why, instead="Make the parameters with init(seed, x.shape[1:])."))
         y = x @ weight
         if self.use_bias:
