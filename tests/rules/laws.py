@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from dataclasses import dataclass
 from typing import Any
@@ -101,6 +102,14 @@ def cases_of(function: Any) -> list[Case]:
 def differentiable() -> dict[Any, Any]:
     """The operators that must have examples."""
     return {f: rule for f, rule in RULES.items() if not isinstance(rule, (Constant, Unsupported))}
+
+
+def fewest_arguments(function: Any) -> int:
+    """How many arguments a function must get."""
+    if isinstance(function, np.ufunc):
+        return function.nin
+    parameters = inspect.signature(function).parameters.values()
+    return sum(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
 
 
 # --- numerical references -------------------------------------------------------------------------------------------

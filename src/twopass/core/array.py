@@ -11,14 +11,18 @@ of them, as in NumPy.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import numpy as np
 
+from twopass.core.operators import as_array, as_integers, astype, holds_traced
 from twopass.core.rule import ENGINE, METHODS, RULES, Constant, Rule, Unsupported, detach, name_of
-from twopass.core.trace import Trace
+from twopass.core.trace import Trace, snapshot
+from twopass.core.views import Flat, View, check_writeable, write_through
 from twopass.errors import DetachedError, UnsupportedOperatorError, compose
 
 __all__ = ["Array", "apply", "dispatch", "primal_of"]
@@ -62,7 +66,9 @@ def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return tuple(map(Array, (trace,) * len(y), y, mark))
     result = Array(trace, y, mark)
     if rule.views and type(args[0]) is Array and _shares_memory(y, values[0]):
-        result._view = View(args[0], args[0]._version, rule, args[1:], kwargs)
+        # An index that gives a view cannot change; the arguments of other functions may be lists.
+        further = args[1:] if rule.function is operator.getitem else snapshot(args[1:])
+        result._view = View(args[0], args[0]._version, rule, further, kwargs)
     return result
 
 
@@ -72,7 +78,7 @@ _PLAIN = "Pass tp.stop_gradient(x) if no derivative should flow there."
 def _apply_constant(rule: Rule, trace: Trace, values: list[Any], kwargs: dict[str, Any]) -> Any:
     """Run an operator whose derivative is zero: its result is no longer traced (at this level)."""
     result = rule.call(*values, **kwargs)
-    if isinstance(rule, Constant) and rule.traced:
+    if isinstance(rule, Constant) and rule.traced and result.dtype.kind in "fc":
         return Array(trace, result, None)
     return result
 
@@ -83,19 +89,6 @@ def _shares_memory(y: Any, operand: Any) -> bool:
     return isinstance(y, np.ndarray) and isinstance(operand, np.ndarray) and np.may_share_memory(y, operand)
 
 
-class View:
-    """What a traced array is a view of, and how it was made."""
-
-    __slots__ = ("args", "base", "kwargs", "rule", "version")
-
-    def __init__(self, base: Array, version: int, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.base = base
-        self.version = version
-        self.rule = rule
-        self.args = args
-        self.kwargs = kwargs
-
-
 def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Run a NumPy function on traced arrays, however its arguments are spelled."""
     rule = RULES.get(function)
@@ -103,9 +96,8 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
         what = f"np.{name_of(function)} has no differentiation rule"
         instead = "Write it with other NumPy functions, give it one with tp.custom_rule, or pass tp.stop_gradient(x)."
         raise UnsupportedOperatorError(compose(what, instead=instead))
-    if kwargs and kwargs.get("out") is not None:
-        kwargs = dict(kwargs)
-        out = kwargs.pop("out")
+    out, args, kwargs = _split_out(function, args, kwargs)
+    if out is not None:
         traced = _any_traced(args) or _any_traced(kwargs.values())
         return _store(out, dispatch(function, args, kwargs) if traced else function(*args, **kwargs))
     if not isinstance(rule, Rule):
@@ -119,6 +111,29 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
     if _any_traced(kwargs.values()):
         args, kwargs = _positional(rule, args, kwargs)
     return apply(rule, args, kwargs)
+
+
+@functools.cache
+def _names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The parameters of a function that may be passed by position."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:
+        return ()
+    return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
+
+
+def _split_out(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """Take ``out``, by keyword or by position, out of the arguments."""
+    if "out" in kwargs:
+        return kwargs["out"], args, {key: value for key, value in kwargs.items() if key != "out"}
+    names = _names(function)[: len(args)]
+    if "out" not in names:
+        return None, args, kwargs
+    place = names.index("out")
+    return args[place], args[:place], {**dict(zip(names[place + 1 :], args[place + 1 :], strict=True)), **kwargs}
 
 
 def _positional(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -223,26 +238,17 @@ def _unary(function: Any) -> Callable[[Array], Any]:
 def _binary(function: Any) -> tuple[Callable[[Array, Any], Any], Callable[[Array, Any], Any]]:
     def method(self: Array, other: Any) -> Any:
         if isinstance(other, (list, tuple)):
-            other = _listed(other)
+            other = as_array(other)
         rule = RULES[function]
         return apply(rule, (self, other), {}) if isinstance(rule, Rule) else rule(self, other)
 
     def reflected(self: Array, other: Any) -> Any:
         if isinstance(other, (list, tuple)):
-            other = _listed(other)
+            other = as_array(other)
         rule = RULES[function]
         return apply(rule, (other, self), {}) if isinstance(rule, Rule) else rule(other, self)
 
     return method, reflected
-
-
-def _listed(values: Any) -> Any:
-    """A list or tuple operand as an array, traced if one of its items is."""
-    found: list[Array] = []
-    _find(values, found)
-    if not found:
-        return np.asarray(values)
-    return np.stack([_listed(value) if isinstance(value, (list, tuple)) else value for value in values])
 
 
 def _in_place(function: Any) -> Callable[[Array, Any], Array]:
@@ -312,7 +318,7 @@ class Array:
             assert view is not None
             if view.version != view.base._version:
                 base = view.base
-                seen = apply(view.rule, (Array(base._trace, base._primal, base._mark), *view.args), view.kwargs)
+                seen = apply(view.rule, (base._clone(), *view.args), view.kwargs)
                 array._trace, array._primal, array._mark = seen._trace, seen._primal, seen._mark
                 array._version += 1
                 view.version = base._version
@@ -328,14 +334,14 @@ class Array:
 
     def _set(self, value: Any) -> Array:
         """Replace the whole value in place, and write it through to what this is a view of."""
+        check_writeable(self._view)
         self._refresh()
         self._become(value)
         array: Array = self
         while array._view is not None:
             view = array._view
             base = view.base
-            written = _write_through(view, Array(base._trace, base._primal, base._mark), array)
-            base._become(written)
+            base._become(write_through(view, base._clone(), array._clone()))
             view.version = base._version
             array = base
         return self
@@ -351,13 +357,17 @@ class Array:
         if not isinstance(primal_of(self), np.ndarray):
             raise TypeError(compose("a NumPy scalar does not support item assignment", instead="Use np.where."))
         if isinstance(value, (list, tuple)):
-            value = _listed(value)
-        current = Array(self._trace, self._primal, self._mark)
-        if not hasattr(value, "dtype"):
-            value = np.asarray(value, dtype=self.dtype if np.isscalar(value) else None)
+            value = as_array(value)
         if type(value) is Array:
+            value._refresh()
+            if value._view is not None and value._view.is_current(self, index):
+                return  # the second half of x[index] += y: the view has written itself through
             self._check_cast_assignment(value)
-        self._set(apply(RULES[operator.setitem], (current, value), {"index": index}))
+        elif not hasattr(value, "dtype"):
+            value = np.asarray(value, dtype=self.dtype if np.isscalar(value) else None)
+        if value.dtype != self.dtype:
+            value = value.astype(self.dtype)
+        self._set(apply(RULES[operator.setitem], (self._clone(), value), {"index": index}))
 
     def _check_cast_assignment(self, value: Any) -> None:
         """A traced value must survive the assignment: an integer array would round it and lose its derivative."""
@@ -415,7 +425,7 @@ class Array:
 
     @real.setter
     def real(self, value: Any) -> None:
-        self[...] = value + 1j * self.imag if self.dtype.kind == "c" else value
+        np.real(self)[...] = value
 
     @property
     def imag(self) -> Any:
@@ -424,12 +434,18 @@ class Array:
 
     @imag.setter
     def imag(self, value: Any) -> None:
-        self[...] = self.real + 1j * value
+        if self.dtype.kind != "c":
+            raise TypeError("a real array does not have an imaginary part to set")
+        np.imag(self)[...] = value
 
     @property
     def flat(self) -> Any:
-        """The elements in C order, as a flat array."""
-        return np.ravel(self)
+        """The elements in C order: reading copies them, writing changes this array."""
+        return Flat(self)
+
+    @flat.setter
+    def flat(self, value: Any) -> None:
+        Flat(self)[...] = value
 
     def __len__(self) -> int:
         return len(self._primal)
@@ -488,9 +504,18 @@ class Array:
     def __array_function__(self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a NumPy function that is not a ufunc."""
         if function in CREATORS:
-            # np.zeros(shape, like=x): a buffer that traced values may be assigned into.
-            return Array(self._trace, function(*args, **kwargs), None)
+            return self._create(function, args, kwargs)
         return dispatch(function, args, kwargs)
+
+    def _create(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """``np.zeros(shape, like=x)``: a buffer that traced values may be assigned into; integers are plain."""
+        if not args or not holds_traced(args[0]):
+            made = function(*args, **kwargs)
+            return Array(self._trace, made, None) if made.dtype.kind in "fc" else made
+        # np.array([x[0], 1.0], like=x): an array of traced values.
+        source = as_array(args[0])
+        dtype = kwargs.get("dtype", args[1] if len(args) > 1 else None)
+        return source.astype(dtype or source.dtype, copy=function is np.array)
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse."""
@@ -545,9 +570,19 @@ class Array:
         """A copy."""
         return np.copy(self, order=order)
 
-    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
-        """The same values in another dtype; a plain array if that is not an inexact one."""
-        return dispatch(astype, (self, np.dtype(dtype)), {})
+    def astype(
+        self, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True
+    ) -> Any:
+        """The same values in another dtype; a plain array if that is an integer or boolean one."""
+        dtype = np.dtype(dtype)
+        if not np.can_cast(self.dtype, dtype, casting):
+            raise TypeError(f"cannot cast array data from {self.dtype} to {dtype} according to the rule {casting!r}")
+        if dtype == self.dtype and not copy:
+            return self
+        if dtype.kind not in "biufc":
+            what = f"a traced array cannot be converted to {dtype}"
+            raise UnsupportedOperatorError(compose(what, why="Its derivative would be lost.", instead=_PLAIN))
+        return dispatch(astype if dtype.kind in "fc" else as_integers, (self, dtype), {})
 
     def fill(self, value: Any) -> None:
         """Set all elements."""
@@ -556,6 +591,10 @@ class Array:
     def sort(self, axis: int = -1, **kwargs: Any) -> None:
         """Sort in place."""
         self[...] = np.sort(self, axis=axis, **kwargs)
+
+    def partition(self, kth: Any, axis: int = -1, **kwargs: Any) -> None:
+        """Partition in place."""
+        self[...] = np.partition(self, kth, axis=axis, **kwargs)
 
     def dot(self, other: Any) -> Any:
         """``np.dot``."""
@@ -585,7 +624,7 @@ class Array:
         _refused(".tofile()"),
     )
     view, data, __buffer__ = _refused(".view()"), property(_refused(".data")), _refused("the buffer protocol")
-    __dlpack__, partition = _refused("DLPack"), _refused(".partition()")
+    __dlpack__ = _refused("DLPack")
 
     def __getattr__(self, name: str) -> NoReturn:
         if hasattr(np.ndarray, name) and not name.startswith("__"):
@@ -594,31 +633,16 @@ class Array:
         raise AttributeError(f"a traced array has no attribute {name!r}")
 
 
-#: Functions that make arrays out of nothing, for their ``like=``.
-CREATORS = {np.zeros, np.ones, np.empty, np.full, np.eye, np.identity, np.arange, np.array, np.asarray}
-
-
-def astype(x: Any, dtype: Any) -> Any:
-    """``x.astype(dtype)``: the operator that the rule of a dtype change belongs to (NumPy 2.0 has no np.astype)."""
-    return x.astype(dtype)
-
-
-def _write_through(view: View, base: Array, value: Array) -> Any:
-    """The base of a view after an in-place change of the view."""
-    current = Array(value._trace, value._primal, value._mark)
-    if view.rule.function is operator.getitem:
-        return apply(RULES[operator.setitem], (base, current), {"index": view.args[0]})
-    if view.rule.function is np.broadcast_to:
-        raise ValueError(compose("assignment destination is read-only: a broadcast view", instead="Copy it first."))
-    # Any other view moves elements: let it move their positions, and write to those.
-    positions = view.rule.call(np.arange(base.size).reshape(base.shape), *view.args, **view.kwargs)
-    flat = apply(RULES[operator.setitem], (np.ravel(base), current), {"index": positions})
-    return np.reshape(flat, base.shape)
+#: Functions that make arrays out of nothing, or of lists, for their ``like=``.
+CREATORS = frozenset(
+    {np.zeros, np.ones, np.empty, np.full, np.eye, np.identity, np.tri, np.arange, np.fromfunction, np.fromiter}
+    | {np.frombuffer, np.fromstring, np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray}
+)
 
 
 def _call_ufunc(ufunc: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A ufunc with keywords: ``out=`` and ``where=`` are done by assignment, the others are NumPy's."""
-    inputs = tuple(_listed(arg) if isinstance(arg, (list, tuple)) else arg for arg in inputs)
+    inputs = tuple(as_array(arg) if isinstance(arg, (list, tuple)) else arg for arg in inputs)
     kwargs = dict(kwargs)
     where = kwargs.pop("where", True)
     if where is True:

@@ -11,7 +11,19 @@ import numpy as np
 
 from twopass.core.rule import invoke, is_traced
 
-__all__ = ["Scatter", "as_integers", "assign_part", "astype", "scatter"]
+__all__ = ["Scatter", "as_array", "as_integers", "assign_part", "astype", "holds_traced", "scatter"]
+
+
+def holds_traced(value: Any) -> bool:
+    """Whether a value is a traced array, or a nested list or tuple with one in it."""
+    return any(map(holds_traced, value)) if isinstance(value, (list, tuple)) else is_traced(value)
+
+
+def as_array(value: Any) -> Any:
+    """``np.asarray(value)``, for an array, a number or a nested list or tuple that may hold traced arrays."""
+    if is_traced(value):
+        return value
+    return np.stack([as_array(item) for item in value]) if holds_traced(value) else np.asarray(value)
 
 
 def astype(x: Any, dtype: Any) -> Any:
@@ -26,8 +38,10 @@ def as_integers(x: Any, dtype: Any) -> Any:
 
 def assign_part(a: Any, value: Any, *, part: Literal["real", "imag"]) -> Any:
     """A copy of a complex array with ``a.real = value`` or ``a.imag = value``."""
-    changed = a.copy(order="K")
-    setattr(changed, part, value)
+    if is_traced(a) or is_traced(value):
+        return invoke(assign_part, a, value, part=part)
+    changed = np.copy(a)
+    setattr(changed, part, np.real(value))
     return changed
 
 
