@@ -3,7 +3,7 @@
 One forward pass, one backward pass, then a gradient-descent step.
 """
 
-from twopass import errors, tree
+from twopass import data, errors, nn, optim, tree
 from twopass.api import (
     check_grads,
     custom_rule,
@@ -24,6 +24,7 @@ __version__ = "0.1.0"
 __all__ = [
     "check_grads",
     "custom_rule",
+    "data",
     "elementwise_grad",
     "errors",
     "finite_difference",
@@ -32,6 +33,8 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "nn",
+    "optim",
     "stop_gradient",
     "tree",
     "value_and_grad",
