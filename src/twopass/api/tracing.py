@@ -91,7 +91,7 @@ class Inputs:
 
 def _owned(value: Any, leaf: Any, seen: set[int]) -> Any:
     if type(value) is Array:
-        return value
+        return value._clone()  # one cotangent may have come to several leaves
     if isinstance(primal_of(leaf), np.generic):
         return value[()] if isinstance(value, np.ndarray) else value
     if not isinstance(value, np.ndarray):

@@ -605,11 +605,15 @@ class Array:
     cumsum, cumprod, trace = _method(np.cumsum), _method(np.cumprod), _method(np.trace)
     ravel, squeeze, swapaxes = _method(np.ravel), _method(np.squeeze), _method(np.swapaxes)
     diagonal, repeat, take = _method(np.diagonal), _method(np.repeat), _method(np.take)
-    clip, round, conj, conjugate = _method(np.clip), _method(np.round), _method(np.conj), _method(np.conj)
+    round, conj, conjugate = _method(np.round), _method(np.conj), _method(np.conj)
     any, all, nonzero = _method(np.any), _method(np.all), _method(np.nonzero)
     argmax, argmin, argsort = _method(np.argmax), _method(np.argmin), _method(np.argsort)
     searchsorted, choose, put = _method(np.searchsorted), _method(np.choose), _method(np.put)
     argpartition = _method(np.argpartition)
+
+    def clip(self, min: Any = None, max: Any = None, out: Any = None, **kwargs: Any) -> Any:
+        """``np.clip``, where either bound may be left out."""
+        return np.clip(self, min, max, out=out, **kwargs)
 
     def compress(self, condition: Any, axis: Any = None) -> Any:
         """``np.compress``."""

@@ -267,6 +267,8 @@ class Linear(Rule):
         return total
 
     def pull(self, slot: int, cotangent: Any, y: Any, args: Sequence[Any], kwargs: Any) -> Any:
+        if self.joint:
+            return self.transposes[0](slot, cotangent, args[slot], **kwargs)
         if self.variadic:
             return self.transposes[0](slot, cotangent, *args, **kwargs)
         return self.transposes[slot](cotangent, *args, **kwargs)
@@ -468,7 +470,7 @@ def linear(
     ----------
     function : callable
         Linear in its first argument, or, if `joint`, in all its positional arguments together; the transpose then
-        takes the slot first: ``transpose(slot, cotangent, *operands, ...)``.
+        takes the slot first, and of the operands only that one: ``transpose(slot, cotangent, a, ...)``.
     examples : sequence of Example
         The sample domain.
     call : callable, optional
@@ -499,7 +501,6 @@ def linear(
                 arity=1 << 30 if joint else 1,
                 transposes=(transpose,),
                 joint=joint,
-                variadic=joint,
                 structural=structural,
                 linear_part=linear_part,
                 selective=selects is not None,

@@ -121,8 +121,9 @@ class ReverseTrace(Trace):
             return y, (None,) * len(y) if rule.outputs else None
         kept = rule.kept(slots)
         saved = args
+        differentiated = frozenset(slots)
         for i, arg in enumerate(args):
-            is_slot = i in slots
+            is_slot = i in differentiated
             if not (is_slot and kept >> i + 1 & 1):
                 saved[i] = _saved(arg, kept >> i + 1 & 1, is_slot)
                 if rule.promotes:

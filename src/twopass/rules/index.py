@@ -125,11 +125,11 @@ def _assign_selects(slot: int, a: Any, value: Any, *, index: Any) -> Any:
         call(operand(), operand(), index=()),
     ],
 )
-def _assign_transpose(slot: int, ct: Any, a: Any, value: Any, *, index: Any) -> Any:
+def _assign_transpose(slot: int, ct: Any, given: Any, *, index: Any) -> Any:
     if slot == 0:
         return _assign(ct, np.zeros_like(ct, shape=()), index=index)
     taken = ct[index]
-    return taken if _is_distinct(index) else np.where(_last_writer(a.shape, index), taken, 0)
+    return taken if _is_distinct(index) else np.where(_last_writer(ct.shape, index), taken, 0)
 
 
 @linear(
@@ -141,7 +141,7 @@ def _assign_transpose(slot: int, ct: Any, a: Any, value: Any, *, index: Any) -> 
         call(np.array([1 + 2j, 3j]), operand(), part="imag"),
     ],
 )
-def _assign_part_transpose(slot: int, ct: Any, a: Any, value: Any, *, part: Any) -> Any:
+def _assign_part_transpose(slot: int, ct: Any, given: Any, *, part: Any) -> Any:
     if slot == 0:
         return assign_part(ct, np.zeros_like(np.real(ct)), part=part)
     return np.real(ct) if part == "real" else -np.imag(ct)

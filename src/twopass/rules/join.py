@@ -24,7 +24,7 @@ def concatenate(*arrays: Any, starts: Any, axis: int, **keywords: Any) -> Any:
     structural=True,
     examples=[call(operand(3), operand(2), starts=(0, 3, 5), axis=0)],
 )
-def _concatenate_transpose(slot: int, ct: Any, *arrays: Any, starts: Any, axis: int, **keywords: Any) -> Any:
+def _concatenate_transpose(slot: int, ct: Any, a: Any, *, starts: Any, axis: int, **keywords: Any) -> Any:
     return ct[(slice(None),) * (axis % ct.ndim) + (slice(starts[slot], starts[slot + 1]),)]
 
 
@@ -58,7 +58,7 @@ def stack(*arrays: Any, axis: int, **keywords: Any) -> Any:
 
 
 @linear(stack, joint=True, structural=True, examples=[call(operand(2, 3), operand(2, 3), axis=1)])
-def _stack_transpose(slot: int, ct: Any, *arrays: Any, axis: int, **keywords: Any) -> Any:
+def _stack_transpose(slot: int, ct: Any, a: Any, *, axis: int, **keywords: Any) -> Any:
     return ct[(slice(None),) * (axis % ct.ndim) + (slot,)]
 
 
