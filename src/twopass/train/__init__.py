@@ -1,0 +1,38 @@
+"""Training: the step, the trainer, callbacks."""
+
+from twopass.train.callbacks import (
+    Callback,
+    Checkpoint,
+    CheckpointBest,
+    CSVLog,
+    EarlyStopping,
+    NaNStop,
+    Progress,
+    TensorBoardLog,
+    TimeBudget,
+)
+from twopass.train.finder import LearningRateFinder, LearningRateSweep
+from twopass.train.fitting import Run
+from twopass.train.parameters import Partition
+from twopass.train.step import make_predict, make_step
+from twopass.train.trainer import State, Trainer
+
+__all__ = [
+    "CSVLog",
+    "Callback",
+    "Checkpoint",
+    "CheckpointBest",
+    "EarlyStopping",
+    "LearningRateFinder",
+    "LearningRateSweep",
+    "NaNStop",
+    "Partition",
+    "Progress",
+    "Run",
+    "State",
+    "TensorBoardLog",
+    "TimeBudget",
+    "Trainer",
+    "make_predict",
+    "make_step",
+]

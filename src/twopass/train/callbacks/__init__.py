@@ -1,0 +1,19 @@
+"""Callbacks: what happens beside training."""
+
+from twopass.train.callbacks.base import Callback
+from twopass.train.callbacks.logs import CSVLog, Progress
+from twopass.train.callbacks.saving import Checkpoint, CheckpointBest
+from twopass.train.callbacks.stopping import EarlyStopping, NaNStop, TimeBudget
+from twopass.train.callbacks.tensorboard import TensorBoardLog
+
+__all__ = [
+    "CSVLog",
+    "Callback",
+    "Checkpoint",
+    "CheckpointBest",
+    "EarlyStopping",
+    "NaNStop",
+    "Progress",
+    "TensorBoardLog",
+    "TimeBudget",
+]

@@ -1,0 +1,55 @@
+"""Loss and metrics of a network on a set of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from twopass.nn.losses import normaliser
+from twopass.nn.metrics import Metric
+from twopass.train.samples import Samples
+
+__all__ = ["Mean", "evaluate"]
+
+
+class Mean:
+    """The mean loss of an epoch from the mean losses of its batches; exact for any batch sizes and weights."""
+
+    def __init__(self) -> None:
+        self._total = 0.0
+        self._weight = 0.0
+
+    def add(self, value: float, weight: float) -> None:
+        """Take in the mean loss of a batch, and the sum of the weights that it is the mean with."""
+        self._total += value * weight
+        self._weight += weight
+
+    @property
+    def value(self) -> float:
+        """The mean so far; NaN for no weight at all."""
+        return self._total / self._weight if self._weight else float("nan")
+
+
+def evaluate(
+    predict: Callable[[Any, Any], Any],
+    params: Any,
+    loss: Callable[..., Any],
+    metrics: Sequence[Metric],
+    samples: Samples,
+    batch_size: int,
+    dtype: np.dtype[Any],
+) -> dict[str, float]:
+    """The loss (without penalties) and the metrics, exact over all samples."""
+    mean = Mean()
+    for metric in metrics:
+        metric.reset()
+    with np.errstate(over="ignore", invalid="ignore"):  # a diverged network shows in the result
+        for x, y, weight in samples.batches(batch_size, dtype):
+            prediction = predict(params, x)
+            value = loss(prediction, y) if weight is None else loss(prediction, y, sample_weight=weight)
+            mean.add(float(value), normaliser(loss, y, weight))
+            for metric in metrics:
+                metric.update(prediction, y, weight)
+    return {"loss": mean.value, **{metric.name: metric.result() for metric in metrics}}

@@ -1,0 +1,241 @@
+"""The rows that a network learns from: checked once, then gathered batch by batch.
+
+Nothing here copies a data set. An ``np.memmap`` larger than the memory is read row by row, in the order of the
+batches; only what is not an ndarray (a list, a table) is turned into one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from twopass.errors import ArgumentError, DataError, NotFiniteError, ShapeError, compose
+
+__all__ = ["Batch", "Samples", "as_arrays", "as_samples", "check_targets", "class_weights", "input_shape"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+#: One array, or a tuple of arrays for a network with several inputs.
+Arrays = Any
+#: Inputs, targets, and sample weights or None.
+Batch = tuple[Arrays, Arrays, Array | None]
+
+_CHUNK = 1 << 20  # numbers that a check looks at together
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Samples:
+    """Inputs, targets and weights, or some rows of them.
+
+    Parameters
+    ----------
+    x, y : array of shape (n_samples, ...), or tuple of such arrays
+        Inputs and targets as the user passed them, in their own dtypes.
+    weight : array of shape (n_samples,), optional
+        Sample weights.
+    rows : array of int, optional
+        Which of the rows belong to this set, in order; all by default.
+    """
+
+    x: Arrays
+    y: Arrays
+    weight: Array | None = None
+    rows: Array | None = None
+
+    def __len__(self) -> int:
+        return len(_first(self.x)) if self.rows is None else len(self.rows)
+
+    def batch(self, positions: Array | slice, dtype: np.dtype[Any]) -> Batch:
+        """Some of the samples, as read-only arrays of their own; floats, and all inputs, in the given dtype."""
+        chosen = positions if self.rows is None else self.rows[positions]
+        targets = _map(lambda array: _gather(array, chosen, dtype if array.dtype.kind == "f" else array.dtype), self.y)
+        weight = None if self.weight is None else _gather(self.weight, chosen, dtype)
+        return _map(lambda array: _gather(array, chosen, dtype), self.x), targets, weight
+
+    def batches(self, size: int, dtype: np.dtype[Any], order: Array | None = None) -> Iterator[Batch]:
+        """All samples in batches, the last of which may be smaller; in the given order of positions, if any."""
+        for start in range(0, len(self), size):
+            positions = slice(start, start + size)
+            yield self.batch(positions if order is None else order[positions], dtype)
+
+    def split(self, fraction: float, rng: np.random.Generator) -> tuple[Samples, Samples]:
+        """Two disjoint sets: the remaining rows, and a random fraction of them."""
+        order = rng.permutation(len(self))
+        count = min(max(round(fraction * len(self)), 1), len(self) - 1)
+        rows = order if self.rows is None else self.rows[order]
+        held_out, kept = np.sort(rows[:count]), np.sort(rows[count:])
+        return dataclasses.replace(self, rows=kept), dataclasses.replace(self, rows=held_out)
+
+
+def _first(arrays: Arrays) -> Array:
+    first: Array = arrays[0] if isinstance(arrays, tuple) else arrays
+    return first
+
+
+def _map(function: Callable[[Array], Any], arrays: Arrays) -> Arrays:
+    return tuple(map(function, arrays)) if isinstance(arrays, tuple) else function(arrays)
+
+
+def _gather(array: Array, chosen: Array | slice, dtype: np.dtype[Any]) -> Array:
+    """Rows of an array in memory of their own. Being read-only, they are not copied again when differentiated."""
+    flags = array.flags
+    if isinstance(chosen, slice):
+        rows = np.array(array[chosen], dtype)
+    elif flags.c_contiguous and flags.aligned and array.dtype.isnative:
+        rows = np.take(array, chosen, axis=0).astype(dtype, copy=False)
+    else:  # np.take would copy the whole array first
+        rows = np.asarray(array[chosen]).astype(dtype, copy=False)
+    rows.flags.writeable = False
+    return rows
+
+
+def as_samples(x: Any, y: Any, sample_weight: Any, dtype: np.dtype[Any]) -> Samples:
+    """Inputs, targets and weights as they are used for training, checked.
+
+    Raises
+    ------
+    DataError
+        For what is not an array of real numbers, or has no rows.
+    ShapeError
+        When there are more or fewer targets or weights than inputs.
+    NotFiniteError
+        For a NaN, an infinity, or a number too large for the dtype; with its row and column.
+    ArgumentError
+        When a weight is negative, or all are zero.
+    """
+    inputs, targets = as_arrays(x, "x", dtype), as_arrays(y, "y", dtype)
+    count = len(_first(inputs))
+    for name, arrays in (("x", inputs), ("y", targets)):
+        for array in arrays if isinstance(arrays, tuple) else (arrays,):
+            _check_count(name, len(array), count)
+    if count == 0:
+        raise DataError(compose("x has no rows", instead="Pass at least one sample."))
+    return Samples(inputs, targets, None if sample_weight is None else _as_weight(sample_weight, count, dtype))
+
+
+def _check_count(name: str, found: int, count: int) -> None:
+    if found != count:
+        what = f"x has {count} rows and {name} has {found}"
+        raise ShapeError(compose(what, instead="Pass one row for each sample in all of them."))
+
+
+def _as_weight(sample_weight: Any, count: int, dtype: np.dtype[Any]) -> Array:
+    weight = _as_array(sample_weight, "sample_weight", dtype)
+    _check_count("sample_weight", len(weight), count)
+    if weight.ndim != 1:
+        what = f"sample_weight has the shape {weight.shape}"
+        raise ShapeError(compose(what, instead=f"Give it the shape ({count},), one weight for each sample."))
+    if (weight < 0).any() or not (weight > 0).any():
+        what = "sample_weight has a negative weight" if (weight < 0).any() else "sample_weight has only zeros"
+        raise ArgumentError(compose(what, instead="Leave samples out with the weight 0."))
+    return weight
+
+
+def as_arrays(values: Any, name: str, dtype: np.dtype[Any]) -> Arrays:
+    """An array, or a tuple of them, that can be trained on: real numbers, finite in the dtype."""
+    if isinstance(values, tuple) and values and all(np.ndim(part) for part in values):
+        return tuple(_as_array(part, f"{name}[{number}]", dtype) for number, part in enumerate(values))
+    return _as_array(values, name, dtype)
+
+
+def _as_array(values: Any, name: str, dtype: np.dtype[Any]) -> Array:
+    try:
+        array = values if isinstance(values, np.ndarray) else np.asarray(values)
+    except (TypeError, ValueError) as error:
+        what = f"{name} cannot be made an array"
+        raise DataError(compose(what, why=f"{error}.", instead="Rows must have the same length.")) from error
+    if array.ndim == 0 or array.dtype.kind not in "biuf":
+        found = f"a {type(values).__name__}" if array.ndim == 0 else f"of dtype {array.dtype}"
+        instead = "Pass an array of numbers with one row for each sample."
+        if array.dtype.kind in "OUST":
+            instead += f" Number the classes of a text column with np.unique({name}, return_inverse=True)[1]."
+        raise DataError(compose(f"{name} is {found}, not an array of real numbers", instead=instead))
+    if array.dtype.kind == "f":
+        _check_finite(array, name, dtype, getattr(values, "columns", None))
+    return array
+
+
+def _check_finite(array: Array, name: str, dtype: np.dtype[Any], columns: Any) -> None:
+    """Raise for the first number that is not finite once it has the dtype of the training."""
+    limit = float(np.finfo(dtype).max)
+    step = max(1, _CHUNK // max(1, array[:1].size))
+    for start in range(0, len(array) if array.size else 0, step):
+        chunk = array[start : start + step]
+        # A NaN makes both comparisons false.
+        if not (chunk.min() >= -limit and chunk.max() <= limit):
+            bad = np.argwhere(~(np.abs(chunk) <= limit))[0]
+            raise NotFiniteError(_finite_message(chunk[tuple(bad)], name, [start + bad[0], *bad[1:]], columns, dtype))
+
+
+def _finite_message(value: Any, name: str, place: list[Any], columns: Any, dtype: np.dtype[Any]) -> str:
+    where = f"row {place[0]}"
+    if len(place) == 2:
+        where += f", column {place[1]}" + (f" ({columns[place[1]]!r})" if columns is not None else "")
+    elif len(place) > 2:
+        where += f", element {tuple(map(int, place[1:]))}"
+    large = np.isfinite(value)
+    what = f"{name} is {float(value)} in {where}" + (f", too large for {dtype}" if large else "")
+    instead = f"Scale {name}, or train in dtype='float64'." if large else "Remove the row, or fill it in."
+    return compose(what, why="Training cannot go on with it.", instead=instead)
+
+
+def input_shape(x: Arrays) -> Any:
+    """Shape of one sample's input; of several inputs, their shapes."""
+    return _map(lambda array: array.shape[1:], x)
+
+
+def check_targets(loss: Callable[..., Any], output_shape: Any, samples: Samples, dtype: np.dtype[Any]) -> None:
+    """Let the loss look at all targets, beside predictions of zero, before anything is trained.
+
+    It raises what it has to say about shapes and values; and it must give one number.
+    """
+    shapes = output_shape if output_shape and isinstance(output_shape[0], tuple) else (output_shape,)
+    size = max(1, _CHUNK // max(1, *(int(np.prod(shape)) for shape in shapes)))
+    for start in range(0, len(samples), size):
+        _, target, _ = samples.batch(slice(start, start + size), dtype)
+        count = len(_first(target))
+        zeros = tuple(np.zeros((count, *shape), dtype) for shape in shapes)
+        with np.errstate(all="ignore"):  # of the value itself nothing is asked
+            value = loss(zeros if shapes is output_shape else zeros[0], target)
+        if np.shape(value) != ():
+            what = f"the loss gives an array of shape {np.shape(value)}"
+            raise ShapeError(compose(what, instead="Give one number for the batch: np.mean(...)."))
+
+
+def class_weights(samples: Samples, class_weight: Any, n_outputs: int) -> Array:
+    """One weight for each class, from a mapping, a sequence, or ``"balanced"``.
+
+    Balanced weights are ``n_samples / (n_classes * count of the class)`` (King and Zeng, Logistic Regression in Rare
+    Events Data, 2001), so that all classes count the same.
+
+    Raises
+    ------
+    ArgumentError
+        When the targets are no classes, or a class has no weight.
+    """
+    count = max(2, n_outputs)
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            what = f"class_weight must be 'balanced' or one weight for each class, not {class_weight!r}"
+            raise ArgumentError(compose(what))
+        frequency = np.bincount(_classes(samples), minlength=count)
+        return np.where(frequency > 0, len(samples) / (count * np.maximum(frequency, 1)), 0.0)
+    if hasattr(class_weight, "keys"):
+        if set(class_weight) - set(range(count)):
+            what = f"class_weight names {sorted(set(class_weight) - set(range(count)), key=str)}"
+            raise ArgumentError(compose(what, why=f"The classes are 0 to {count - 1}."))
+        return np.array([float(class_weight.get(number, 1.0)) for number in range(count)])
+    weight = np.asarray(class_weight, np.float64)
+    if weight.shape != (count,):
+        what = f"class_weight has the shape {weight.shape}, and there are {count} classes"
+        raise ArgumentError(compose(what, instead="Pass one weight for each class, or {class: weight}."))
+    return weight
+
+
+def _classes(samples: Samples) -> Array:
+    """The class of each sample."""
+    y = samples.y if samples.rows is None else samples.y[samples.rows]
+    classes: Array = y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(-1).astype(np.int64)
+    return classes

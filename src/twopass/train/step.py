@@ -1,0 +1,108 @@
+"""The training step as one function: forward pass, loss, backward pass, update, constraints, statistics.
+
+``step`` and ``predict`` are pure: they take everything they need and change none of it. So a backend that compiles
+takes their place without a change to the callers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twopass import optim
+from twopass.api import value_and_grad
+from twopass.errors import ArgumentError, compose
+from twopass.nn import Layer
+from twopass.train.parameters import Partition, Tree, read_only
+
+__all__ = ["BACKENDS", "Loss", "Step", "check_backend", "make_objective", "make_predict", "make_step"]
+
+Loss = Callable[..., Any]
+#: ``step(params, optimizer_state, x, y, sample_weight, key) -> (params, optimizer_state, loss)``
+Step = Callable[[Tree, Tree, Any, Any, Any, Any], tuple[Tree, Tree, Any]]
+
+BACKENDS = ("auto", "numpy")
+
+
+def make_objective(net: Layer, loss: Loss, partition: Partition) -> Callable[..., tuple[Any, tuple[Any, list[Any]]]]:
+    """The function that training descends: mean loss of a batch plus penalties.
+
+    Returns
+    -------
+    callable
+        ``objective(trainable, rest, x, y, sample_weight, key)`` gives ``(objective, (loss, refreshed rest))``.
+    """
+
+    def objective(trainable: Tree, rest: list[Any], x: Any, y: Any, weight: Any, key: Any) -> Any:
+        params = partition.join(trainable, rest)
+        prediction, refreshed = net.apply(params, x, training=True, key=key)
+        value = loss(prediction, y) if weight is None else loss(prediction, y, sample_weight=weight)
+        return value + net.penalty(params), (value, partition.rest(refreshed))
+
+    return objective
+
+
+def make_step(
+    net: Layer, loss: Loss, optimizer: optim.Transformation, partition: Partition, *, backend: str = "auto"
+) -> Step:
+    """Make the function that trains on one batch.
+
+    Parameters
+    ----------
+    net : Layer
+        The network.
+    loss : callable
+        ``loss(prediction, target)``, also with ``sample_weight=`` if weights are passed.
+    optimizer : Transformation
+        Turns gradients into updates.
+    partition : Partition
+        Which parameters are trainable.
+    backend : {"auto", "numpy"}
+        What runs it.
+
+    Returns
+    -------
+    callable
+        ``step(params, optimizer_state, x, y, sample_weight, key)`` gives the next parameters, the next state of the
+        optimizer, and the mean loss of the batch (without penalties, before the update). The arrays of the new
+        parameters are read-only, which spares the engine a defensive copy in the next step.
+
+    Examples
+    --------
+    >>> import numpy as np, twopass as tp
+    >>> net, optimizer = tp.nn.Dense(1), tp.optim.SGD(0.1)
+    >>> params = net.init(0, (2,))
+    >>> partition = Partition.of(net, params)
+    >>> step = make_step(net, tp.nn.mean_squared_error, optimizer, partition)
+    >>> state = optimizer.init(partition.trainable(params))
+    >>> x, y, losses = np.eye(2, dtype=np.float32), np.ones((2, 1), np.float32), []
+    >>> for number in range(3):
+    ...     params, state, loss = step(params, state, x, y, None, number)
+    ...     losses.append(loss)
+    >>> losses[0] > losses[1] > losses[2]
+    True
+    """
+    check_backend(backend)
+    differentiate = value_and_grad(make_objective(net, loss, partition), has_aux=True)
+
+    def step(params: Tree, state: Tree, x: Any, y: Any, weight: Any, key: Any) -> tuple[Tree, Tree, Any]:
+        trainable, rest = partition.trainable(params), partition.rest(params)
+        (_, (value, rest)), grads = differentiate(trainable, rest, x, y, weight, key)
+        updates, state = optimizer.update(grads, state, trainable)
+        params = partition.join(optim.apply_updates(trainable, updates), rest)
+        return read_only(net.constrain(params)), state, value
+
+    return step
+
+
+def make_predict(net: Layer, *, backend: str = "auto") -> Callable[[Tree, Any], Any]:
+    """Make the function ``predict(params, x)`` that gives the network's output for one batch."""
+    check_backend(backend)
+    return net
+
+
+def check_backend(backend: str) -> None:
+    """Raise ArgumentError unless there is such a backend."""
+    if backend not in BACKENDS:
+        what = f"there is no backend {backend!r}"
+        raise ArgumentError(compose(what, instead=f"Known are {', '.join(map(repr, BACKENDS))}."))

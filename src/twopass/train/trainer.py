@@ -1,0 +1,432 @@
+"""The trainer: a network with its parameters, its optimizer's state, and how far it has come."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from twopass import nn, optim
+from twopass.errors import ArgumentError, ShapeError, compose
+from twopass.train import checkpoint
+from twopass.train.arguments import as_count, as_dtype, as_metrics, as_net, as_optimizer, as_seed
+from twopass.train.callbacks import Callback, Progress
+from twopass.train.evaluation import evaluate
+from twopass.train.fitting import Run, fit
+from twopass.train.history import History
+from twopass.train.parameters import Partition, conforming, read_only
+from twopass.train.samples import Samples, as_arrays, as_samples, check_targets, class_weights, input_shape
+from twopass.train.step import check_backend, make_predict
+
+__all__ = ["State", "Trainer"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class State:
+    """What a training step replaces: never changed in place, so keeping one costs nothing.
+
+    Parameters
+    ----------
+    params : tree of arrays
+        Parameters of the network; read-only.
+    optimizer : tree of arrays
+        State of the optimizer.
+    """
+
+    params: Any
+    optimizer: Any
+
+
+class Trainer:
+    """Train a network, and use it.
+
+    Parameters
+    ----------
+    net : nn.Layer
+        The network; often an `nn.Sequential`.
+    loss : str or callable
+        A name of `twopass.nn.losses`, or a function ``(prediction, target) -> mean of the batch``.
+    optimizer : optim.Transformation
+        How gradients become updates.
+    metrics : sequence of str, Metric or callable
+        What `evaluate`, and `fit` on the validation data, report beside the loss.
+    seed : int, optional
+        Decides the initial parameters, the order of the batches and the random numbers of the layers: the same seed
+        on the same machine gives the same bits. Without one, a seed is drawn; it is `trainer.seed`, and is saved.
+    dtype : {"float32", "float64"}
+        Of the parameters and all computation. Batches are converted; the data set is not.
+    backend : {"auto", "numpy"}
+        What computes the steps.
+    threads : int, optional
+        Threads of compiled code; all allowed CPUs by default. (NumPy's own threads are its BLAS library's.)
+
+    Attributes
+    ----------
+    epoch : int
+        Number of epochs trained so far, over all fits.
+    history : dict of str to list of float
+        One entry an epoch: ``loss`` (mean over the training samples, as the weights changed, without penalties),
+        ``val_loss`` and ``val_<metric>`` (if there were validation data), ``learning_rate`` (at the epoch's start)
+        and ``seconds`` (of the training steps).
+    state : State
+        Parameters and optimizer state. Assign a kept one to go back to it.
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown loss, metric, dtype or backend, or a bad seed.
+
+    Examples
+    --------
+    >>> import numpy as np, twopass as tp
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(200, 2))
+    >>> y = (x[:, 0] * x[:, 1] > 0).astype(int)
+    >>> net = tp.nn.Sequential(tp.nn.Dense(16, activation="tanh"), tp.nn.Dense(2))
+    >>> trainer = Trainer(net, "softmax_cross_entropy", tp.optim.Adam(0.01), metrics=["accuracy"], seed=0)
+    >>> history = trainer.fit(x, y, epochs=60)
+    >>> trainer.evaluate(x, y)["accuracy"] > 0.95
+    True
+    >>> trainer.predict(x).shape
+    (200, 2)
+    """
+
+    def __init__(
+        self,
+        net: nn.Layer,
+        loss: Any,
+        optimizer: optim.Transformation,
+        metrics: Sequence[Any] = (),
+        *,
+        seed: int | None = None,
+        dtype: Any = "float32",
+        backend: str = "auto",
+        threads: int | None = None,
+    ) -> None:
+        check_backend(backend)
+        self.net = as_net(net)
+        self.loss = nn.losses.get(loss)
+        self.optimizer = as_optimizer(optimizer)
+        self.metrics = as_metrics(metrics)
+        self.seed = as_seed(seed)
+        self.dtype = as_dtype(dtype)
+        self.backend = backend
+        self.threads = None if threads is None else as_count("threads", threads)
+        self.epoch = 0
+        self.history: History = {}
+        self.input_shape: Any = None
+        self._state: State | None = None
+
+    def __repr__(self) -> str:
+        return f"Trainer({self.net!r}, epoch={self.epoch}, seed={self.seed})"
+
+    def init(self, input_shape: Any) -> Trainer:
+        """Make the initial parameters, for samples of this shape; `fit` does it by itself.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            Shape of one sample, without the batch axis.
+
+        Raises
+        ------
+        ShapeError
+            When the network cannot take such samples, or the parameters were made for other ones.
+        """
+        if self._state is None:
+            params = read_only(self.net.init(self.seed, input_shape, self.dtype))
+            trainable = Partition.of(self.net, params).trainable(params)
+            self._state = State(params, self.optimizer.init(trainable))
+            self.input_shape = input_shape
+        elif input_shape != self.input_shape:
+            what = f"the samples have the shape {input_shape}, and the network was made for {self.input_shape}"
+            raise ShapeError(compose(what, instead="Pass the same columns in the same order, or make a new trainer."))
+        return self
+
+    @property
+    def state(self) -> State:
+        """Parameters and optimizer state.
+
+        Raises
+        ------
+        ArgumentError
+            When there are none yet.
+        """
+        if self._state is None:
+            what = "the network has no parameters yet"
+            raise ArgumentError(compose(what, instead="Call trainer.fit(...), or trainer.init(input_shape)."))
+        return self._state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._state = state
+
+    @property
+    def params(self) -> Any:
+        """The parameters: a tree of read-only arrays. What is assigned is checked and copied.
+
+        The optimizer's state stays as it is.
+
+        Raises
+        ------
+        ArgumentError, ShapeError, NotFiniteError
+            When assigned parameters have another structure, another shape, or are not finite.
+        """
+        return self.state.params
+
+    @params.setter
+    def params(self, params: Any) -> None:
+        self.state = State(conforming(params, self.params), self.state.optimizer)
+
+    @property
+    def averaged_params(self) -> Any:
+        """The parameters with the averages of an `optim.moving_average` in the trainable places.
+
+        Raises
+        ------
+        ArgumentError
+            When the optimizer keeps no average.
+        """
+        partition = Partition.of(self.net, self.params)
+        return partition.join(optim.averaged_params(self.state.optimizer), partition.rest(self.params))
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next step; NaN if the optimizer has none."""
+        rate = self.optimizer.current_learning_rate(self.state.optimizer)
+        return math.nan if rate is None else rate
+
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        epochs: int = 1,
+        batch_size: int = 32,
+        *,
+        shuffle: bool = True,
+        validation_data: tuple[Any, ...] | None = None,
+        validation_split: float | None = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        callbacks: Sequence[Callback] = (),
+        progress: bool = False,
+    ) -> History:
+        """Train for some epochs more.
+
+        The order of the batches, and the random numbers of the layers, depend on the seed and the number of the epoch
+        alone; so training that is saved, loaded and continued gives the bits of training that was not interrupted.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_samples, ...), or tuple of array-likes for a network with several inputs
+            Inputs: an ndarray, a memory map (never copied as a whole), a list, a table of numbers.
+        y : array-like of shape (n_samples, ...)
+            Targets, as the loss wants them.
+        epochs : int
+            Passes over the samples.
+        batch_size : int
+            Samples in a step; the last batch of an epoch may be smaller.
+        shuffle : bool
+            Whether each epoch takes the samples in a new order.
+        validation_data : tuple (x, y) or (x, y, sample_weight), optional
+            Evaluated after each epoch.
+        validation_split : float, optional
+            Share of the samples, drawn by the seed, to hold out as validation data instead.
+        sample_weight : array-like of shape (n_samples,), optional
+            How much each sample counts in the training loss.
+        class_weight : mapping of int to float, sequence of float, or "balanced", optional
+            How much the samples of each class count in the training loss; 1 for classes that a mapping leaves out.
+        callbacks : sequence of Callback
+            Called in this order.
+        progress : bool
+            Whether to show progress on standard error: short for a `Progress` callback.
+
+        Returns
+        -------
+        dict of str to list of float
+            `history`, over all fits.
+
+        Raises
+        ------
+        ArgumentError, DataError, ShapeError
+            When the samples do not fit together, to the network or to the loss; before anything is trained.
+        NotFiniteError
+            When a sample is not finite; and when the loss or a parameter ceases to be. The trainer then holds the
+            weights of the last finite loss.
+        """
+        epochs, batch_size = as_count("epochs", epochs), as_count("batch_size", batch_size)
+        samples = self.check_samples(x, y, sample_weight)
+        samples, validation = self._validation(samples, validation_data, validation_split)
+        loss = self.loss if class_weight is None else self._weighted(samples, class_weight)
+        run = Run(
+            trainer=self,
+            samples=samples,
+            validation=validation,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            loss_function=loss,
+            first_epoch=self.epoch + 1,
+            last_epoch=self.epoch + epochs,
+        )
+        fit(run, [*callbacks, Progress()] if progress else list(callbacks))
+        return self.history
+
+    def check_samples(self, x: Any, y: Any, sample_weight: Any = None) -> Samples:
+        """Checked samples; the first ones decide the shape of the network's input."""
+        samples = as_samples(x, y, sample_weight, self.dtype)
+        self.init(input_shape(samples.x))
+        check_targets(self.loss, self.net.output_shape(self.input_shape), samples, self.dtype)
+        return samples
+
+    def _validation(self, samples: Samples, data: Any, fraction: float | None) -> tuple[Samples, Samples | None]:
+        """What to train on, and what to validate on."""
+        if data is not None and fraction is not None:
+            raise ArgumentError(compose("both validation_data and validation_split are given", instead="Pass one."))
+        if data is not None:
+            if not isinstance(data, tuple) or len(data) not in (2, 3):
+                what = "validation_data must be a tuple (x, y) or (x, y, sample_weight)"
+                raise ArgumentError(compose(what, why=f"It is a {type(data).__name__}."))
+            return samples, self.check_samples(data[0], data[1], data[2] if len(data) == 3 else None)
+        if fraction is None:
+            return samples, None
+        if not 0 < fraction < 1 or len(samples) < 2:
+            what = f"validation_split={fraction!r} of {len(samples)} samples is not possible"
+            raise ArgumentError(compose(what, instead="Write a share between 0 and 1, like 0.1."))
+        # The epochs' orders come from (seed, 1), (seed, 2), ...
+        return samples.split(fraction, np.random.default_rng([self.seed, 0]))
+
+    def _weighted(self, samples: Samples, class_weight: Any) -> Any:
+        """The loss with class weights."""
+        if "class_weight" not in inspect.signature(self.loss).parameters:
+            what = "the loss takes no class_weight"
+            raise ArgumentError(compose(what, instead="Use a loss of classes, or pass sample_weight=weights[y]."))
+        outputs = self.net.output_shape(self.input_shape)[-1]
+        return functools.partial(self.loss, class_weight=class_weights(samples, class_weight, outputs))
+
+    def evaluate(self, x: Any, y: Any, *, sample_weight: Any = None, batch_size: int = 1024) -> dict[str, float]:
+        """The loss (without penalties) and the metrics, exact over all samples.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As for `fit`.
+        batch_size : int
+            Samples that are in memory together.
+
+        Returns
+        -------
+        dict of str to float
+            ``"loss"``, then one entry for each metric.
+
+        Raises
+        ------
+        ArgumentError, DataError, ShapeError, NotFiniteError
+            As `fit`, before anything is evaluated.
+        """
+        return self.evaluate_samples(self.check_samples(x, y, sample_weight), as_count("batch_size", batch_size))
+
+    def evaluate_samples(self, samples: Samples, batch_size: int = 1024) -> dict[str, float]:
+        """`evaluate` for samples that have been checked."""
+        predict = make_predict(self.net, backend=self.backend)
+        return evaluate(predict, self.params, self.loss, self.metrics, samples, batch_size, self.dtype)
+
+    def predict(self, x: Any, *, batch_size: int = 1024) -> Any:
+        """The network's output for each sample: logits, for the losses of classes.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_samples, ...), or tuple of array-likes
+            Inputs.
+        batch_size : int
+            Samples that are in memory together.
+
+        Returns
+        -------
+        array of shape (n_samples, *output_shape)
+
+        Raises
+        ------
+        ArgumentError
+            When the network has no parameters yet.
+        DataError, ShapeError, NotFiniteError
+            When `x` does not fit to the network.
+        """
+        inputs, params = as_arrays(x, "x", self.dtype), self.params
+        self.init(input_shape(inputs))
+        samples = Samples(inputs, ())
+        predict = make_predict(self.net, backend=self.backend)
+        size = as_count("batch_size", batch_size)
+        found = [predict(params, batch[0]) for batch in samples.batches(size, self.dtype)]
+        return np.concatenate(found) if found else np.zeros((0, *self.net.output_shape(self.input_shape)), self.dtype)
+
+    def summary(self) -> None:
+        """Print the table of layers, shapes, parameters and bytes, and how the network is trained.
+
+        Raises
+        ------
+        ArgumentError
+            When the network has no parameters yet.
+        """
+        _ = self.state
+        self.net.summary(self.input_shape, self.dtype)
+        print(f"loss {getattr(self.loss, '__name__', self.loss)}, {self.optimizer!r}")
+        print(f"seed {self.seed}, {self.dtype}, {self.epoch} epochs trained")
+
+    def save(self, folder: str | os.PathLike[str], *, extra: Mapping[str, Any] | None = None) -> None:
+        """Write everything that is needed to predict, and to continue training with the same bits, to a folder.
+
+        That is parameters, optimizer state, network, loss, optimizer, metrics, seed, epoch and history; no code. What
+        is code (a `Graph`, a function of your own) is left out, and has to be given to `load` again. A crash at any
+        moment leaves the old model or the new one.
+
+        Parameters
+        ----------
+        folder : path
+            Created when it does not exist; a model that is there is replaced, other files are not.
+        extra : mapping, optional
+            What else belongs to the model, as JSON can hold it: how its inputs are scaled, what its classes are
+            called. ``twopass.io.load_model(folder).config["extra"]`` gives it back.
+
+        Raises
+        ------
+        ArgumentError, ModelError
+            When the network has no parameters yet, or the folder cannot be written.
+        """
+        checkpoint.save(self, folder, extra)
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        net: nn.Layer | None = None,
+        loss: Any = None,
+        optimizer: optim.Transformation | None = None,
+        metrics: Sequence[Any] | None = None,
+        backend: str = "auto",
+        threads: int | None = None,
+    ) -> Trainer:
+        """The trainer that was saved.
+
+        Parameters
+        ----------
+        folder : path
+            As given to `save`.
+        net, loss, optimizer, metrics
+            In the place of the saved ones; needed for those that are code.
+        backend, threads
+            As for the constructor: where a model was trained does not matter.
+
+        Raises
+        ------
+        ModelError
+            When the folder holds no model, a damaged one, or one that needs what was not given.
+        """
+        given = {"net": net, "loss": loss, "optimizer": optimizer, "metrics": metrics}
+        return checkpoint.load(cls, folder, given, {"backend": backend, "threads": threads})
