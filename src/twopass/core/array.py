@@ -61,11 +61,12 @@ def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if slots and slots[-1] >= rule.arity:
         what = f"np.{rule.name} got a traced array as argument {slots[-1] + 1}"
         raise UnsupportedOperatorError(compose(what, why="It has no derivative in it.", instead=_PLAIN))
+    first = values[0]  # the trace takes the list, and keeps no more in it than the backward pass needs
     y, mark = trace.record(rule, values, kwargs, slots, marks)
     if rule.outputs:
         return tuple(map(Array, (trace,) * len(y), y, mark))
     result = Array(trace, y, mark)
-    if rule.views and type(args[0]) is Array and _shares_memory(y, values[0]):
+    if rule.views and type(args[0]) is Array and _shares_memory(y, first):
         # An index that gives a view cannot change; the arguments of other functions may be lists.
         further = args[1:] if rule.function is operator.getitem else snapshot(args[1:])
         result._view = View(args[0], args[0]._version, rule, further, kwargs)
