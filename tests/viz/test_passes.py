@@ -19,7 +19,9 @@ def squared_error(prediction, target):
 
 
 def network(*activations, sizes=(3, 2)):
-    layers = [nn.Dense(n, activation=a, bias_initializer="glorot_normal") for n, a in zip(sizes, activations, strict=False)]
+    layers = [
+        nn.Dense(n, activation=a, bias_initializer="glorot_normal") for n, a in zip(sizes, activations, strict=False)
+    ]
     net = nn.Sequential(*layers, nn.Dense(2, bias_initializer="glorot_normal"))
     return net, net.init(0, (4,), np.float64)
 

@@ -68,7 +68,10 @@ def test_width_and_colour_of_connections_follow_the_weights():
     weights = np.concatenate([np.ravel(own["weight"]) for own in PARAMS])
     widths = [line.get_linewidth() for line in axes.lines]
     np.testing.assert_allclose(np.argsort(widths), np.argsort(np.abs(weights)))
-    by_sign = {sign: {line.get_color() for line, w in zip(axes.lines, weights, strict=True) if (w > 0) == sign} for sign in (True, False)}
+    by_sign = {
+        sign: {line.get_color() for line, w in zip(axes.lines, weights, strict=True) if (w > 0) == sign}
+        for sign in (True, False)
+    }
     assert len(by_sign[True]) == len(by_sign[False]) == 1 and by_sign[True] != by_sign[False]
 
 

@@ -1,0 +1,82 @@
+"""The historical examples learn what they are to learn, and say so."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXAMPLES = ("encoder", "parity", "symmetry", "xor")
+
+
+@pytest.fixture
+def load(root: Path, monkeypatch: pytest.MonkeyPatch):
+    """Import a module of examples/ as Python does when it is run as a script."""
+    monkeypatch.syspath_prepend(root / "examples")
+    yield importlib.import_module
+    for name in ("common", *EXAMPLES):
+        sys.modules.pop(name, None)
+
+
+def test_all_examples_are_tested(root):
+    assert {path.stem for path in (root / "examples").glob("*.py")} == {"common", *EXAMPLES}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example_learns_all_patterns(load, capsys, name):
+    example = load(name)
+    params = example.main(["--seeds", "0"])
+    problem = example.PROBLEM
+    output = problem.net(params, problem.inputs)
+    np.testing.assert_array_equal(np.round(output), problem.outputs)
+    assert np.max(np.abs(output - problem.outputs)) <= 0.2
+    report = capsys.readouterr().out
+    sweeps = int(re.search(r"seed \d+ +([\d,]+) sweeps through", report)[1].replace(",", ""))
+    assert 0 < sweeps < problem.limit
+    assert problem.reported in report
+
+
+def test_symmetry_finds_antisymmetric_weights_in_the_ratio_of_the_paper(load):
+    weight = load("symmetry").main(["--seeds", "0"])[0]["weight"]
+    np.testing.assert_allclose(weight, -weight[::-1], atol=0.01)
+    np.testing.assert_allclose(weight[:, 0], -weight[:, 1], rtol=0.05)
+    sizes = np.sort(np.abs(weight[:3, 0]))
+    np.testing.assert_allclose(sizes / sizes[0], [1, 2, 4], rtol=0.03)
+
+
+def test_encoder_gives_each_pattern_a_code_of_its_own(load):
+    encoder = load("encoder")
+    params = encoder.main(["--seeds", "0"])
+    code = encoder.PROBLEM.net.layers[0](params[0], encoder.PATTERNS)
+    distance = np.max(np.abs(code[:, None] - code), axis=2) + np.eye(8)
+    assert code.shape == (8, 3) and distance.min() > 0.2
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "share"), [("xor", "0.5", 90), ("encoder", "0.25", 90), ("symmetry", "0.05", 90)]
+)
+def test_most_seeds_learn(load, capsys, name, rate, share):
+    load(name).main(["--seeds", "20", "--learning-rate", rate])
+    found = re.search(
+        r"20 seeds +(\d+)% learned within [\d,]+ sweeps, the median after [\d,]+", capsys.readouterr().out
+    )
+    assert int(found[1]) >= share
+
+
+def test_networks_learn_together_as_they_learn_alone(load):
+    common, problem = load("common"), load("xor").PROBLEM
+    together = common.learn(problem, [1, 2, 3])
+    for k, seed in enumerate([1, 2, 3]):
+        alone = common.learn(problem, [seed])
+        assert abs(int(together.sweeps[k]) - int(alone.sweeps[0])) <= 1
+
+
+def test_a_network_that_has_not_learned_fails(load):
+    common, xor = load("common"), load("xor")
+    with pytest.raises(SystemExit, match="seed 1 has not learned the patterns after 10 sweeps"):
+        common.run(dataclasses.replace(xor.PROBLEM, limit=10), ["--seed", "1"])
