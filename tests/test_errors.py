@@ -48,3 +48,10 @@ def test_the_message_points_at_the_users_line():
 def test_compose_puts_the_parts_in_order():
     text = errors.compose("x is wrong", where="a.py:1", why="Because.", instead="Write y.")
     assert text == "x is wrong (at a.py:1). Because. Write y."
+
+
+def test_the_line_is_the_users_also_below_generated_methods():
+    """The `__init__` of a dataclass belongs to the library, though no file does."""
+    _, first = inspect.getsourcelines(test_the_line_is_the_users_also_below_generated_methods)
+    with pytest.raises(errors.ArgumentError, match=f"test_errors.py:{first + 4}\\)"):
+        tp.nn.Dense(3, activation="rleu")

@@ -106,10 +106,17 @@ def is_user_file(filename: str) -> bool:
     return not (filename.startswith(_PACKAGE) or _LIBRARIES[1] in filename)
 
 
+def _is_users(frame: FrameType) -> bool:
+    """Whether a frame is the user's; a method that `dataclasses` has generated belongs to its module."""
+    filename = frame.f_code.co_filename
+    generated = filename == "<string>" and frame.f_globals.get("__name__", "").startswith(f"{__package__}.")
+    return is_user_file(filename) and not generated
+
+
 def user_frame(depth: int = 1) -> FrameType | None:
     """The innermost frame, from `depth` callers up, that is neither twopass' nor NumPy's; None for a command."""
     frame: FrameType | None = sys._getframe(depth)
-    while frame is not None and not is_user_file(frame.f_code.co_filename):
+    while frame is not None and not _is_users(frame):
         frame = None if frame.f_code.co_filename.startswith(_COMMAND_LINE) else frame.f_back
     return frame
 
