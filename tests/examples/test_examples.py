@@ -57,15 +57,12 @@ def test_encoder_gives_each_pattern_a_code_of_its_own(load):
     assert code.shape == (8, 3) and distance.min() > 0.2
 
 
-@pytest.mark.parametrize(
-    ("name", "rate", "share"), [("xor", "0.5", 90), ("encoder", "0.25", 90), ("symmetry", "0.05", 90)]
-)
-def test_most_seeds_learn(load, capsys, name, rate, share):
+@pytest.mark.parametrize(("name", "rate"), [("xor", "0.5"), ("encoder", "0.25"), ("symmetry", "0.05")])
+def test_most_seeds_learn(load, capsys, name, rate):
     load(name).main(["--seeds", "20", "--learning-rate", rate])
-    found = re.search(
-        r"20 seeds +(\d+)% learned within [\d,]+ sweeps, the median after [\d,]+", capsys.readouterr().out
-    )
-    assert int(found[1]) >= share
+    report = capsys.readouterr().out
+    found = re.search(r"20 seeds +(\d+)% learned within [\d,]+ sweeps, the median after [\d,]+", report)
+    assert int(found[1]) >= 90
 
 
 def test_networks_learn_together_as_they_learn_alone(load):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -60,10 +61,10 @@ def test_error_signals_obey_the_generalized_delta_rule(x):
     net, params = network("sigmoid", "sigmoid")
     found = viz.passes(net, params, np.array(x), TARGET, squared_error).units
     np.testing.assert_allclose(found[-1].error_signal, found[-1].activation - TARGET)
-    for below, above in zip(found[1:], found[2:], strict=False):
+    for below, above in itertools.pairwise(found[1:]):
         o = below.activation
         np.testing.assert_allclose(below.error_signal, o * (1 - o) * (above.weight @ above.error_signal), atol=1e-12)
-    for below, above in zip(found, found[1:], strict=False):
+    for below, above in itertools.pairwise(found):
         np.testing.assert_allclose(above.weight_gradient, np.outer(below.activation, above.error_signal), atol=1e-12)
 
 

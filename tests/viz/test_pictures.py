@@ -15,8 +15,8 @@ from twopass import nn, viz
 from twopass.errors import ArgumentError, MissingLibraryError
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
-from matplotlib.patches import Circle  # noqa: E402
+from matplotlib import pyplot
+from matplotlib.patches import Circle
 
 
 @pytest.fixture(autouse=True)
@@ -68,11 +68,11 @@ def test_width_and_colour_of_connections_follow_the_weights():
     weights = np.concatenate([np.ravel(own["weight"]) for own in PARAMS])
     widths = [line.get_linewidth() for line in axes.lines]
     np.testing.assert_allclose(np.argsort(widths), np.argsort(np.abs(weights)))
-    by_sign = {
-        sign: {line.get_color() for line, w in zip(axes.lines, weights, strict=True) if (w > 0) == sign}
+    positive, negative = (
+        {line.get_color() for line, weight in zip(axes.lines, weights, strict=True) if (weight > 0) == sign}
         for sign in (True, False)
-    }
-    assert len(by_sign[True]) == len(by_sign[False]) == 1 and by_sign[True] != by_sign[False]
+    )
+    assert len(positive) == len(negative) == 1 and positive != negative
 
 
 def test_layers_are_cut_to_max_units():
@@ -117,7 +117,7 @@ def test_wrong_arguments_of_plot_network(arguments, message):
 HISTORY = {
     "loss": [0.9, 0.5],
     "val_loss": [1.0, 0.7],
-    "accuracy": [0.5, 0.8],
+    "val_accuracy": [0.5, 0.8],
     "seconds": [0.1, 0.1],
     "learning_rate": [0.1, 0.05],
 }
@@ -128,13 +128,13 @@ def test_history_has_a_panel_for_the_loss_and_each_metric():
     curves = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in loss.lines}
     assert curves == {"training": ([1, 2], [0.9, 0.5]), "validation": ([1, 2], [1.0, 0.7])}
     assert accuracy.get_title() == "accuracy"
-    assert [line.get_label() for line in accuracy.lines] == ["training"]
+    assert [line.get_label() for line in accuracy.lines] == ["validation"]
 
 
 def test_history_draws_what_is_named():
     (axes,) = viz.plot_history(HISTORY, names=["learning_rate"]).axes
     assert axes.get_title() == "learning rate"
-    with pytest.raises(ArgumentError, match="no precision.*It has loss"):
+    with pytest.raises(ArgumentError, match=r"no precision.*It has loss"):
         viz.plot_history(HISTORY, names=["precision"])
     with pytest.raises(ArgumentError, match="no epochs"):
         viz.plot_history({"loss": []})

@@ -25,7 +25,8 @@ def plot_history(
     Parameters
     ----------
     history : mapping of str to sequence of float
-        What ``trainer.fit`` returned: one number an epoch; ``"val_loss"`` is the validation curve of ``"loss"``.
+        What ``trainer.fit`` returned: one number an epoch. ``"val_loss"`` is the validation curve of ``"loss"``, and
+        so on.
     names : sequence of str, optional
         What to draw, from left to right; by default the loss and all metrics.
     figure : matplotlib Figure, optional
@@ -49,12 +50,11 @@ def plot_history(
     ['training', 'validation']
     """
     if names is None:
-        names = [name for name in history if not name.startswith("val_") and name not in _ASIDE]
-    unknown = [name for name in names if name not in history]
-    if unknown:
-        known = ", ".join(history)
-        raise ArgumentError(compose(f"the history has no {', '.join(unknown)}", instead=f"It has {known}."))
-    if not any(len(history[name]) for name in names):
+        names = list(dict.fromkeys(name.removeprefix("val_") for name in history if name not in _ASIDE))
+    for name in names:
+        if name not in history and f"val_{name}" not in history:
+            raise ArgumentError(compose(f"the history has no {name}", instead=f"It has {', '.join(history)}."))
+    if not any(history.values()):
         raise ArgumentError(compose("there are no epochs to draw", instead="Train first: trainer.fit(x, y)."))
     if figure is None:
         figure = new_figure(4.2 * len(names), 3.0)
