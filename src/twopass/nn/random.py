@@ -50,7 +50,8 @@ def _at(key: Key, positions: Array) -> Array:
 def fold_in(key: Key, data: Any) -> Key:
     """A new key from a key and a number: of a layer from the step's, of a step from the run's.
 
-    The keys made from one key are unrelated to each other, and to the numbers of the stream that it names itself.
+    It is the number at the place `data` of the stream that the key's own first number names: unrelated to its siblings
+    and to the key's stream.
 
     Parameters
     ----------
@@ -66,9 +67,9 @@ def fold_in(key: Key, data: Any) -> Key:
     Examples
     --------
     >>> print(fold_in(42, 0), fold_in(42, 1))
-    10996452266160306281 2958219263312191191
+    6332618229526065668 17630415256238047317
     """
-    return _at(_mix64(_word(key)), np.add(_word(data), np.uint64(1)))
+    return _at(_at(key, np.uint64(1)), np.add(_word(data), np.uint64(1)))
 
 
 def bits(key: Key, shape: tuple[int, ...]) -> Array:

@@ -57,7 +57,7 @@ class Registry(Generic[T]):
             When another entry has the name.
         """
         if self._entries.get(name, entry) is not entry:
-            what = f"there is already a {self.kind} named {name!r}"
+            what = f"the {self.kind} name {name!r} is taken"
             raise ArgumentError(compose(what, instead="Choose another name."))
         self._entries[name] = entry
 

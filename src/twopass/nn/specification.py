@@ -28,6 +28,7 @@ from twopass.nn.types import Config
 __all__ = ["Specification", "decode", "encode", "encode_items", "from_config"]
 
 
+@dataclasses.dataclass(frozen=True, repr=False)
 class Specification:
     """Base of the frozen dataclasses that describe a network.
 
@@ -54,7 +55,7 @@ class Specification:
 
     def __repr__(self) -> str:
         shown = []
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+        for field in sorted(dataclasses.fields(self), key=lambda field: field.kw_only is True):
             value = getattr(self, field.name)
             if field.default is dataclasses.MISSING:
                 shown.append(repr(value))
@@ -69,7 +70,7 @@ class Specification:
 
     def _fields(self) -> dict[str, Any]:
         """The parameters by name."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def _replaced(self, **changes: Any) -> Self:
         """A copy with other parameters."""
@@ -191,7 +192,7 @@ def from_config(config: Config) -> Any:
     >>> nn.from_config(nn.Dense(3, activation="tanh").config())
     Dense(3, activation='tanh')
     """
-    if not isinstance(config, dict) or "class" not in config:
+    if not isinstance(config, dict) or not isinstance(config.get("class"), str):
         what = f"a layer's configuration is a dict with the key 'class', got {config!r:.80}"
         raise ModelError(compose(what, instead="Pass what layer.config() gave."))
     fields = dict(config)

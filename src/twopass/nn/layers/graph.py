@@ -91,7 +91,8 @@ class Graph(Container):
 
     def __repr__(self) -> str:
         layers = "".join(f", {name}={layer!r}" for name, layer in self.layers)
-        return f"Graph({getattr(self.forward, '__name__', self.forward)}{layers})"
+        function = getattr(self.forward, "__name__", self.forward)
+        return f"Graph({function}{layers}{', frozen=True' if self.frozen else ''})"
 
     def config(self) -> Config:
         """Raise, because the function cannot be written into a model file."""

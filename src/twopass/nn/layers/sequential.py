@@ -62,7 +62,7 @@ class Sequential(Container):
         return cls(*fields.pop("layers"), **fields)
 
     def __repr__(self) -> str:
-        return f"Sequential({', '.join(map(repr, self.layers))})"
+        return f"Sequential({', '.join(map(repr, self.layers))}{', frozen=True' if self.frozen else ''})"
 
     def _assemble(self, values: dict[Any, Any]) -> list[Any]:
         return list(values.values())

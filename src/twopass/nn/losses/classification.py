@@ -10,7 +10,7 @@ from twopass.errors import ArgumentError, ShapeError, compose
 from twopass.nn.activations import log_softmax, softplus
 from twopass.nn.losses.base import weighted
 from twopass.nn.losses.reduction import as_array, as_floats, cast, check_values, match, reduce
-from twopass.nn.losses.weights import binary_weights, categorical_weights
+from twopass.nn.losses.weights import binary_weights, categorical_weights, class_weights
 from twopass.nn.types import Array
 from twopass.nn.validation import check_number
 
@@ -68,6 +68,8 @@ def softmax_cross_entropy(
     smoothing = check_number("softmax_cross_entropy", "label_smoothing", label_smoothing, "[0, 1)")
     prediction = as_floats(prediction)
     target = _classes(prediction, as_array(target))
+    if class_weight is not None:
+        class_weight = class_weights(class_weight, prediction.shape[-1], prediction)
     weight = categorical_weights(target, sample_weight, class_weight, prediction)
     shares = target if target.dtype.kind == "f" else target[..., np.newaxis] == np.arange(prediction.shape[-1])
     shares = cast(shares, prediction)

@@ -15,7 +15,7 @@ from twopass.errors import ArgumentError, ShapeError, compose
 from twopass.nn.losses.reduction import as_array, cast
 from twopass.nn.types import Array
 
-__all__ = ["binary_weights", "categorical_weights", "element_count", "element_weights"]
+__all__ = ["binary_weights", "categorical_weights", "class_weights", "element_count", "element_weights"]
 
 
 def _checked(name: str, weight: Any) -> Array:
@@ -40,7 +40,16 @@ def _sample_weights(sample_weight: Any, shape: tuple[int, ...], like: Array) -> 
     return np.broadcast_to(cast(column, like), shape)
 
 
-def _class_weights(class_weight: Any, classes: int, like: Array) -> Array:
+def class_weights(class_weight: Any, classes: int, like: Array) -> Array:
+    """The weights of the classes as an array.
+
+    Raises
+    ------
+    ShapeError
+        When there are more or fewer than classes.
+    ArgumentError
+        When one is negative or not finite.
+    """
     weight = _checked("class_weight", class_weight)
     if weight.shape != (classes,):
         what = f"class_weight has the shape {weight.shape}, there are {classes} classes"
@@ -62,7 +71,7 @@ def binary_weights(target: Array, sample_weight: Any, class_weight: Any, like: A
     weight = _sample_weights(sample_weight, target.shape, like)
     if class_weight is None:
         return weight
-    negative, positive = _class_weights(class_weight, 2, like)
+    negative, positive = class_weights(class_weight, 2, like)
     return _product(weight, negative + (positive - negative) * cast(target, like))
 
 
@@ -73,8 +82,8 @@ def categorical_weights(target: Array, sample_weight: Any, class_weight: Any, li
     if class_weight is None:
         return weight
     if is_soft:
-        return _product(weight, cast(target, like) @ _class_weights(class_weight, target.shape[-1], like))
-    return _product(weight, np.take(_class_weights(class_weight, len(class_weight), like), target))
+        return _product(weight, cast(target, like) @ class_weights(class_weight, target.shape[-1], like))
+    return _product(weight, np.take(class_weights(class_weight, len(class_weight), like), target))
 
 
 def element_count(target: Array, weigh: Any) -> int:

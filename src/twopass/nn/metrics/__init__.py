@@ -4,7 +4,8 @@
 name                         what
 ===========================  =================================================================================
 ``accuracy``                 `Accuracy`
-``top_k_accuracy``           `TopKAccuracy`: the class is among the 5 largest logits
+``top_5_accuracy``           `TopKAccuracy`: the class is among the 5 largest logits; also ``top_k_accuracy``, and
+                             ``top_3_accuracy`` for 3
 ``f1``                       `F1`; ``f1_macro``, ``f1_micro`` and ``f1_weighted`` for more than two classes
 ``auc``                      `AUC`: the area under the ROC curve
 ``r2``                       `R2`

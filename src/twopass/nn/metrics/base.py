@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,18 +20,17 @@ NDArray = npt.NDArray[Any]
 M = TypeVar("M", bound="Metric")
 
 
+@dataclasses.dataclass
 class Metric(ABC):
     """Base of the metrics: dataclasses that see an epoch batch by batch, and give its exact value.
 
     The value is that of all samples together: it does not depend on how they are split into batches.
-
-    Attributes
-    ----------
-    greater_is_better : bool
-        Which way is up, for early stopping.
     """
 
-    greater_is_better: ClassVar[bool] = True
+    @property
+    def greater_is_better(self) -> bool:
+        """Which way is up, for early stopping."""
+        return True
 
     @property
     @abstractmethod
@@ -88,8 +88,8 @@ class FromFunction(Metric):
     """
 
     function: Callable[..., Any]
-    greater_is_better: bool = True  # type: ignore[misc]  # of the object here, of the class elsewhere
-    _batches: list[tuple[NDArray, ...]] = dataclasses.field(default_factory=list, init=False, repr=False)
+    greater_is_better: bool = True
+    _batches: list[tuple[NDArray, ...]] = dataclasses.field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -155,7 +155,7 @@ def get(metric: str | Metric | Callable[..., Any]) -> Metric:
             raise ArgumentError(unknown_name("metric", metric, names()))
         return _MAKERS[metric]()
     if isinstance(metric, Metric):
-        fields = [field.name for field in dataclasses.fields(metric) if field.init]  # type: ignore[arg-type]
+        fields = [field.name for field in dataclasses.fields(metric) if field.init]
         return type(metric)(**{name: getattr(metric, name) for name in fields})
     if callable(metric) and not isinstance(metric, type):
         return FromFunction(metric)
@@ -192,12 +192,13 @@ def paired(prediction: Any, target: Any) -> tuple[NDArray, NDArray]:
     ShapeError
         When the shapes differ, except ``(n, 1)`` from ``(n,)``.
     """
-    y, t = np.asarray(prediction, np.float64), np.asarray(target, np.float64)
-    y, t = (array[:, np.newaxis] if array.ndim == 1 else array.reshape(len(array), -1) for array in (y, t))
-    if y.shape != t.shape:
+    y, t = (np.asarray(values, np.float64) for values in (prediction, target))
+    y, t = (values[:, np.newaxis] if values.ndim == 1 else values for values in (y, t))
+    if y.shape != t.shape or y.ndim == 0:
         what = f"the prediction has the shape {np.shape(prediction)} and the target {np.shape(target)}"
         raise ShapeError(compose(what, instead="Give each output its own target."))
-    return y, t
+    columns = (len(y), math.prod(y.shape[1:]))
+    return y.reshape(columns), t.reshape(columns)
 
 
 def truth_and_choice(prediction: Any, target: Any, threshold: float) -> tuple[NDArray, NDArray, int]:

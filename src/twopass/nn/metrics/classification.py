@@ -18,8 +18,8 @@ __all__ = ["AUC", "F1", "Accuracy", "TopKAccuracy"]
 class _Share(Metric):
     """The share of samples of which something is true."""
 
-    _true: float = field(default=0.0, init=False, repr=False)
-    _all: float = field(default=0.0, init=False, repr=False)
+    _true: float = field(default=0.0, init=False, repr=False, compare=False)
+    _all: float = field(default=0.0, init=False, repr=False, compare=False)
 
     def reset(self) -> None:
         """Forget all samples."""
@@ -71,7 +71,8 @@ class Accuracy(_Share):
         self._add(truth == choice, sample_weight)
 
 
-@named("top_k_accuracy")
+@named("top_k_accuracy", "top_5_accuracy")
+@named("top_3_accuracy", k=3)
 @dataclass
 class TopKAccuracy(_Share):
     """The share of samples whose class is among the k largest logits.
@@ -143,7 +144,7 @@ class F1(Metric):
     average: str = "binary"
     threshold: float = 0.0
     #: Weights of true positives, of chosen and of true samples, for each class.
-    _counts: NDArray | None = field(default=None, init=False, repr=False)
+    _counts: NDArray | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         averages = ("binary", "macro", "micro", "weighted")
@@ -213,7 +214,7 @@ class AUC(Metric):
     0.75
     """
 
-    _batches: list[tuple[NDArray, ...]] = field(default_factory=list, init=False, repr=False)
+    _batches: list[tuple[NDArray, ...]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:

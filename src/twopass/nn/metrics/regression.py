@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,13 @@ __all__ = ["R2", "MeanAbsoluteError", "MeanSquaredError", "RootMeanSquaredError"
 class _MeanError(Metric):
     """The mean of a function of the errors, for each output."""
 
-    greater_is_better: ClassVar[bool] = False
-    _total: Any = field(default=0.0, init=False, repr=False)
-    _weight: float = field(default=0.0, init=False, repr=False)
+    _total: Any = field(default=0.0, init=False, repr=False, compare=False)
+    _weight: float = field(default=0.0, init=False, repr=False, compare=False)
+
+    @property
+    def greater_is_better(self) -> bool:
+        """No."""
+        return False
 
     def reset(self) -> None:
         """Forget all samples."""
@@ -134,10 +138,10 @@ class R2(Metric):
     0.5
     """
 
-    _weight: float = field(default=0.0, init=False, repr=False)
-    _mean: Any = field(default=0.0, init=False, repr=False)
-    _spread: Any = field(default=0.0, init=False, repr=False)
-    _residual: Any = field(default=0.0, init=False, repr=False)
+    _weight: float = field(default=0.0, init=False, repr=False, compare=False)
+    _mean: Any = field(default=0.0, init=False, repr=False, compare=False)
+    _spread: Any = field(default=0.0, init=False, repr=False, compare=False)
+    _residual: Any = field(default=0.0, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
