@@ -250,7 +250,7 @@ def _real_transpose(ct: Any, val: Any) -> Any:
 
 @linear(np.imag, views=True, holomorphic=False, examples=_COMPLEX)
 def _imag_transpose(ct: Any, val: Any) -> Any:
-    return -1j * ct
+    return ct * -1j  # in this order: a Python complex times np.float64 is a Python complex
 
 
 @linear(np.conjugate, holomorphic=False, examples=_COMPLEX)
