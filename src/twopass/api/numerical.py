@@ -93,7 +93,8 @@ def finite_difference(
             raise ArgumentError(compose("finite_difference takes real arguments", instead="Use tp.vjp or tp.jvp."))
 
         def evaluate(leaves: Sequence[Any]) -> tuple[list[Any], tree.Structure]:
-            replaced = dict(zip(numbers, inputs.regroup(leaves), strict=True))
+            own = [leaf.copy() for leaf in leaves]  # the function may change its arguments
+            replaced = dict(zip(numbers, inputs.regroup(own), strict=True))
             out, structure = tree.flatten(f(*[replaced.get(i, arg) for i, arg in enumerate(args)], **kwargs))
             return [np.asarray(leaf) for leaf in out], structure
 

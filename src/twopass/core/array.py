@@ -219,6 +219,15 @@ def _broadcast_into(target: Array, value: Any) -> Any:
     return value if value.dtype == target.dtype else value.astype(target.dtype)
 
 
+def _laid_out(target: Array, value: Any) -> Any:
+    """A value in memory as the target is, so that the functions that give a view of the one do so of the other."""
+    have, want = primal_of(value), primal_of(target)
+    if not (isinstance(have, np.ndarray) and isinstance(want, np.ndarray)) or have.strides == want.strides:
+        return value
+    slowest_first = sorted(range(want.ndim), key=lambda axis: -abs(want.strides[axis]))
+    return np.transpose(np.copy(np.transpose(value, slowest_first), order="C"), np.argsort(slowest_first))
+
+
 def _refuse(what: str) -> NoReturn:
     raise DetachedError(
         compose(
@@ -337,14 +346,12 @@ class Array:
         """Replace the whole value in place, and write it through to what this is a view of."""
         check_writeable(self._view)
         self._refresh()
-        self._become(value)
         array: Array = self
         while array._view is not None:
-            view = array._view
-            base = view.base
-            base._become(write_through(view, base._clone(), array._clone()))
-            view.version = base._version
-            array = base
+            value = write_through(array._view, array._view.base._clone(), value)
+            array = array._view.base
+        # The views on the way notice the new version, and look again when they are used.
+        array._become(_laid_out(array, value))
         return self
 
     def _check_cast(self, value: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.operators import assign_part
+from twopass.core.operators import as_array, assign_part
 from twopass.core.rule import Rule, invoke
 from twopass.errors import compose
 
@@ -75,4 +75,4 @@ class Flat:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         positions = np.arange(len(self))[index]
-        self._array[np.unravel_index(positions, self._array.shape)] = np.resize(value, np.shape(positions))
+        self._array[np.unravel_index(positions, self._array.shape)] = np.resize(as_array(value), np.shape(positions))
