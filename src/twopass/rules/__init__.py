@@ -1,5 +1,37 @@
 """The mathematics: the derivative of every NumPy function that twopass knows, one file a chapter."""
 
-from twopass.rules import create, elementwise, index, join, pad, product, reduce, select, shape
+from twopass.rules import (
+    calculus,
+    create,
+    cumulative,
+    einsum,
+    elementwise,
+    index,
+    join,
+    methods,
+    pad,
+    product,
+    quantile,
+    reduce,
+    select,
+    shape,
+    statistics,
+)
 
-__all__ = ["create", "elementwise", "index", "join", "pad", "product", "reduce", "select", "shape"]
+__all__ = [
+    "calculus",
+    "create",
+    "cumulative",
+    "einsum",
+    "elementwise",
+    "index",
+    "join",
+    "methods",
+    "pad",
+    "product",
+    "quantile",
+    "reduce",
+    "select",
+    "shape",
+    "statistics",
+]

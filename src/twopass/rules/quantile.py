@@ -1,0 +1,119 @@
+"""Medians and quantiles: the elements at some places of the sorted data, or a blend of two neighbours there.
+
+Where those places are, NumPy says itself: asked for the quantile of the *ranks* 0, 1, ..., n - 1 of the data, with the
+same arguments, it answers with a position in the sorted data, whose integer part is the place and whose fraction is
+the blend. This holds for every method, for weights, and for NaN.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from twopass.core.operators import scatter
+from twopass.core.rule import call, custom, detach, operand
+from twopass.rules.reduce import rows, unrows
+
+
+class _Blend(NamedTuple):
+    """Results as ``weight_below * sorted[below] + weight_above * sorted[above]``, with the data in rows."""
+
+    order: Any  # index that sorts the rows
+    starts: Any  # where each run of equal elements begins in the flat sorted rows
+    below: Any  # indices of the sorted rows, for each result
+    above: Any
+    weight_below: Any  # both 0 for a result that is NaN
+    weight_above: Any
+
+    def share(self, values: Any) -> Any:
+        """The mean over each run of equal elements: their order is an accident."""
+        lengths = np.diff(self.starts, append=values.size)
+        means = np.add.reduceat(np.ravel(values), self.starts) / lengths
+        return np.reshape(np.repeat(means, lengths), values.shape)
+
+    def of(self, tangent: Any) -> Any:
+        """The blend of the rows of a tangent."""
+        ordered = self.share(tangent[self.order])
+        return ordered[self.below] * self.weight_below + ordered[self.above] * self.weight_above
+
+    def transpose(self, ct: Any) -> Any:
+        """Cotangent of the rows, for one of the results."""
+        shape = self.order[1].shape
+        below = scatter(ct * self.weight_below, shape=shape, index=self.below)
+        above = scatter(ct * self.weight_above, shape=shape, index=self.above)
+        return scatter(self.share(below + above), shape=shape, index=self.order, distinct=True)
+
+
+def _blend(function: Any, a: Any, args: Any, kwargs: Any) -> tuple[_Blend, Any]:
+    """The blend that a call computes, and the axes that it is taken over."""
+    parameters = inspect.signature(function).bind(a, *args, **kwargs).arguments
+    axis = parameters.get("axis")
+    data = rows(detach(a), axis)
+    shape, data = data.shape, np.reshape(data, (math.prod(data.shape[:-1]), data.shape[-1]))
+
+    def ask(values: Any) -> Any:
+        values = unrows(np.reshape(values, shape), a.shape, axis)
+        return function(**{**parameters, "a": values, "keepdims": False})
+
+    row = np.arange(data.shape[0])[:, None]
+    order = np.argsort(data, axis=-1)
+    position = ask(np.where(np.isnan(data), np.nan, np.argsort(order, axis=-1)))
+    known = ~np.isnan(position)
+    position = np.where(known, position, 0)
+    place = np.floor(position)
+    of_row = ask(np.broadcast_to(row, data.shape).astype(np.float64)).astype(np.intp)
+    ordered = data[row, order]
+    begins = np.ones(data.shape, dtype=bool)
+    begins[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    blend = _Blend(
+        order=(row, order),
+        starts=np.flatnonzero(begins),
+        below=(of_row, place.astype(np.intp)),
+        above=(of_row, np.ceil(position).astype(np.intp)),
+        weight_below=np.where(known, 1 - (position - place), 0),
+        weight_above=np.where(known, position - place, 0),
+    )
+    return blend, axis
+
+
+def _order_statistic(function: Any, *examples: Any) -> None:
+    """Register a median or a quantile; its other arguments must be plain."""
+
+    def push(slot: int, tangent: Any, y: Any, a: Any, *args: Any, **kwargs: Any) -> Any:
+        blend, axis = _blend(function, a, args, kwargs)
+        flat = np.reshape(rows(tangent, axis), blend.order[1].shape)
+        return np.reshape(blend.of(flat), y.shape)
+
+    def pull(slot: int, ct: Any, y: Any, a: Any, *args: Any, **kwargs: Any) -> Any:
+        blend, axis = _blend(function, a, args, kwargs)
+        flat = blend.transpose(np.reshape(ct, blend.weight_below.shape))
+        return unrows(np.reshape(flat, rows(np.broadcast_to(0, a.shape), axis).shape), a.shape, axis)
+
+    custom(function, push=push, pull=pull, arity=1, holomorphic=False, signature=function, examples=examples)
+
+
+for _function in (np.median, np.nanmedian):
+    _order_statistic(
+        _function,
+        *[call(operand(5)), call(operand(2, 3)), call(operand(3, 4), 0), call(operand(2, 3, 2), axis=-2)],
+        *[call(operand(2, 2, 3), axis=(2, 0), keepdims=True), call(operand()), call(a=operand(2, 4), axis=1)],
+    )
+
+_METHODS = (
+    *("inverted_cdf", "averaged_inverted_cdf", "closest_observation", "interpolated_inverted_cdf", "hazen"),
+    *("weibull", "linear", "median_unbiased", "normal_unbiased", "lower", "higher", "midpoint", "nearest"),
+)
+for _function, _one in ((np.quantile, 1), (np.nanquantile, 1), (np.percentile, 100), (np.nanpercentile, 100)):
+    _order_statistic(
+        _function,
+        call(operand(4), 0.3 * _one),
+        call(operand(2, 4), np.array([0.1, 0.5, 1.0]) * _one, axis=1),
+        call(operand(3, 3), [0.25 * _one, 0.6 * _one], 0, keepdims=True),
+        call(operand(2, 3, 2), np.array([[0.0, 0.2], [0.7, 0.9]]) * _one, axis=(2, 0)),
+        call(a=operand(4, 3), q=0.45 * _one, axis=0),
+        call(operand(5), 0.6 * _one, weights=np.array([1.0, 2.0, 0.5, 1.0, 3.0]), method="inverted_cdf"),
+        *[call(operand(5), np.array([0.2, 0.65]) * _one, axis=-1, method=method) for method in _METHODS],
+    )
