@@ -9,7 +9,7 @@ import pytest
 from twopass import nn
 from twopass.errors import ArgumentError, ShapeError
 from twopass.nn import initializers
-from twopass.nn.initializers import Constant, Given, Orthogonal, VarianceScaling, initialise
+from twopass.nn.initializers import Constant, Given, Orthogonal, VarianceScaling, make
 
 SHAPE = (400, 100)
 SEED = np.random.SeedSequence(3)
@@ -27,21 +27,21 @@ RANDOM = {
 
 @pytest.mark.parametrize("name", initializers.names())
 def test_laws(name: str) -> None:
-    single, double = (initialise(name, SEED, (6, 4), dtype) for dtype in (np.float32, np.float64))
+    single, double = (make(name, SEED, (6, 4), dtype) for dtype in (np.float32, np.float64))
     assert single.dtype == np.float32
     assert double.dtype == np.float64
     assert single.shape == double.shape == (6, 4)
     np.testing.assert_array_equal(single, double.astype(np.float32))
-    np.testing.assert_array_equal(single, initialise(name, SEED, (6, 4), np.float32))
+    np.testing.assert_array_equal(single, make(name, SEED, (6, 4), np.float32))
     is_random = name in RANDOM
     assert is_random == (name not in ("zeros", "ones"))
-    assert is_random == (not np.array_equal(single, initialise(name, np.random.SeedSequence(4), (6, 4), np.float32)))
+    assert is_random == (not np.array_equal(single, make(name, np.random.SeedSequence(4), (6, 4), np.float32)))
 
 
 @pytest.mark.parametrize("name", RANDOM)
 def test_distribution(name: str) -> None:
     variance, limit = RANDOM[name]
-    values = initialise(name, SEED, SHAPE, np.float64)
+    values = make(name, SEED, SHAPE, np.float64)
     assert values.var() == pytest.approx(variance, rel=0.03)
     assert abs(values.mean()) < 4 * math.sqrt(variance / values.size)
     if limit is None:
@@ -51,7 +51,7 @@ def test_distribution(name: str) -> None:
 
 
 def test_more_axes_count_as_inputs() -> None:
-    values = initialise("lecun_normal", SEED, (5, 80, 50), np.float64)
+    values = make("lecun_normal", SEED, (5, 80, 50), np.float64)
     assert values.var() == pytest.approx(1 / 400, rel=0.05)
 
 

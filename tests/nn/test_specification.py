@@ -45,7 +45,7 @@ def test_a_layer_must_be_a_dataclass() -> None:
 
 
 def test_class_names_are_taken_once() -> None:
-    with pytest.raises(ArgumentError, match=r"class name Dense is taken by twopass\.nn\.layers\.dense\.Dense"):
+    with pytest.raises(ArgumentError, match=r"class name Dense is taken by twopass\.nn\.layers\.dense"):
         type("Dense", (nn.Layer,), {})
 
 

@@ -63,7 +63,7 @@ __all__ = [
     "canonical",
     "for_activation",
     "get",
-    "initialise",
+    "make",
     "names",
     "register",
 ]
@@ -332,7 +332,7 @@ def for_activation(activation: Any) -> Function:
     return get(_AUTO.get(activation, "glorot_uniform") if isinstance(activation, str) else "glorot_uniform")
 
 
-def initialise(initializer: Any, seed: np.random.SeedSequence, shape: tuple[int, ...], dtype: Any) -> NDArray:
+def make(initializer: Any, seed: np.random.SeedSequence, shape: tuple[int, ...], dtype: Any) -> NDArray:
     """Run an initializer, and check what it gives.
 
     Raises
@@ -342,7 +342,7 @@ def initialise(initializer: Any, seed: np.random.SeedSequence, shape: tuple[int,
 
     Examples
     --------
-    >>> initialise("zeros", np.random.SeedSequence(0), (2,), np.float32)
+    >>> make("zeros", np.random.SeedSequence(0), (2,), np.float32)
     array([0., 0.], dtype=float32)
     """
     values = get(initializer)(np.random.default_rng(seed), shape, dtype)

@@ -97,7 +97,7 @@ class Layer(Specification, abstract=True):
         params : tree of arrays
             As `init` made them.
         x : array of shape (n_samples, *input_shape)
-            The samples.
+            The samples, in the dtype of the parameters; others are promoted as NumPy does.
 
         Returns
         -------

@@ -32,12 +32,13 @@ __all__ = ["Specification", "decode", "encode", "encode_items", "from_config"]
 class Specification:
     """Base of the frozen dataclasses that describe a network.
 
-    A subclass is found by its class name when a saved model is read; ``class Mine(Base, abstract=True)`` is not.
+    A subclass is found by its class name when a saved model is read (of two with one name, the newest);
+    ``class Mine(Base, abstract=True)`` is not.
 
     Raises
     ------
     ArgumentError
-        When a class takes the name of one of another module.
+        When a class takes the name of one of twopass.
     """
 
     classes: ClassVar[dict[str, type[Specification]]] = {}
@@ -47,8 +48,8 @@ class Specification:
         if abstract:
             return
         known = Specification.classes.get(cls.__name__)
-        if known is not None and known.__module__ != cls.__module__:
-            what = f"the class name {cls.__name__} is taken by {known.__module__}.{known.__qualname__}"
+        if known is not None and known.__module__.startswith("twopass.") and known.__module__ != cls.__module__:
+            what = f"the class name {cls.__name__} is taken by {known.__module__}"
             why = "Saved models find classes by their names."
             raise ArgumentError(compose(what, why=why, instead="Rename the new class."))
         Specification.classes[cls.__name__] = cls

@@ -29,18 +29,19 @@ class SummaryRow:
         How the layer is written; of a container only the class.
     output_shape : tuple of int
         Shape of one sample's output.
-    parameters, trainable : int
-        How many numbers it holds, and how many of them training changes.
-    bytes : int
-        What they occupy.
+    parameters, bytes : int
+        How many numbers it holds, and what they occupy.
+    trainable, trainable_bytes : int
+        The part of them that training changes.
     """
 
     path: tuple[Any, ...]
     layer: str
     output_shape: Shape
     parameters: int
-    trainable: int
     bytes: int
+    trainable: int
+    trainable_bytes: int
 
 
 def summary_rows(net: Layer, input_shape: Shape, dtype: Any = np.float32) -> list[SummaryRow]:
@@ -59,25 +60,27 @@ def summary_rows(net: Layer, input_shape: Shape, dtype: Any = np.float32) -> lis
     --------
     >>> from twopass import nn
     >>> for row in summary_rows(nn.Sequential(nn.Dense(3), nn.BatchNorm()), (2,)):
-    ...     print(row.path, row.layer, row.output_shape, row.parameters, row.trainable, row.bytes)
-    () Sequential (3,) 21 15 84
-    (0,) Dense(3) (3,) 9 9 36
-    (1,) BatchNorm() (3,) 12 6 48
+    ...     print(row.path, row.layer, row.output_shape, row.parameters, row.bytes, row.trainable)
+    () Sequential (3,) 21 84 15
+    (0,) Dense(3) (3,) 9 36 9
+    (1,) BatchNorm() (3,) 12 48 6
     """
     return list(_walk(net, (), net.init(0, input_shape, dtype), input_shape))
 
 
 def _walk(layer: Layer, path: tuple[Any, ...], params: Params, input_shape: Shape) -> Iterator[SummaryRow]:
     arrays = tree.leaves(params)
-    trained = tree.leaves(layer.trainable(params))
+    marks = tree.leaves(layer.trainable(params))
+    trained = [array for array, is_trained in zip(arrays, marks, strict=True) if is_trained]
     children = layer.children()
     yield SummaryRow(
         path,
         type(layer).__name__ if children else repr(layer),
         layer.output_shape(input_shape),
         sum(array.size for array in arrays),
-        sum(array.size for array, is_trained in zip(arrays, trained, strict=True) if is_trained),
         sum(array.nbytes for array in arrays),
+        sum(array.size for array in trained),
+        sum(array.nbytes for array in trained),
     )
     inputs = layer.child_inputs(input_shape)
     for name, child in children.items():
@@ -87,13 +90,11 @@ def _walk(layer: Layer, path: tuple[Any, ...], params: Params, input_shape: Shap
 def table(rows: Sequence[SummaryRow]) -> str:
     """The rows as aligned text, with the sums below."""
     net = rows[0]
-    fixed = net.parameters - net.trainable
-    fixed_bytes = net.bytes * fixed // max(net.parameters, 1)
     cells = [("layer", "output shape", "parameters", "bytes")]
     cells += [(_label(row), str(row.output_shape), f"{row.parameters:,}", f"{row.bytes:,}") for row in rows]
     cells += [
-        ("trainable", "", f"{net.trainable:,}", f"{net.bytes - fixed_bytes:,}"),
-        ("not trainable", "", f"{fixed:,}", f"{fixed_bytes:,}"),
+        ("trainable", "", f"{net.trainable:,}", f"{net.trainable_bytes:,}"),
+        ("not trainable", "", f"{net.parameters - net.trainable:,}", f"{net.bytes - net.trainable_bytes:,}"),
     ]
     widths = [max(len(row[column]) for row in cells) for column in range(4)]
     lines = [

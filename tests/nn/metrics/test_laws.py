@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twopass.errors import ArgumentError, ShapeError
+from twopass.errors import ArgumentError, ModelError, ShapeError
 from twopass.nn import metrics
 
 RNG = np.random.default_rng(0)
@@ -107,6 +108,22 @@ def test_names_and_direction(name: str) -> None:
     best, usual = whole(name, perfect, target), whole(name, prediction, target)
     assert best == pytest.approx(1 if metric.greater_is_better else 0)
     assert (best > usual) == metric.greater_is_better
+
+
+@EVERY
+def test_configuration(name: str) -> None:
+    metric = metrics.get(name)
+    again = metrics.from_config(json.loads(json.dumps(metrics.config(name))))
+    assert again == metric
+    assert again.name == metric.name
+
+
+def test_damaged_configurations() -> None:
+    for data in ({}, {"class": "F2"}, {"class": "F1", "beta": 2}, {"class": "Metric"}):
+        with pytest.raises(ModelError, match="is no metric that this version knows"):
+            metrics.from_config(data)
+    with pytest.raises(ModelError, match="has no name to save it under"):
+        metrics.config(lambda prediction, target: 0.0)
 
 
 @EVERY

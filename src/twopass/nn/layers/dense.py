@@ -109,10 +109,10 @@ class Dense(Layer):
         chosen = (
             initializers.for_activation(self.activation) if self._initializes_automatically else self.weight_initializer
         )
-        weight = initializers.initialise(chosen, child_seed(seed, 0), (inputs, self.units), dtype)
+        weight = initializers.make(chosen, child_seed(seed, 0), (inputs, self.units), dtype)
         if not self.use_bias:
             return {"weight": weight}
-        bias = initializers.initialise(self.bias_initializer, child_seed(seed, 1), (self.units,), dtype)
+        bias = initializers.make(self.bias_initializer, child_seed(seed, 1), (self.units,), dtype)
         return {"weight": weight, "bias": bias}
 
     def apply(

@@ -72,8 +72,8 @@ class BatchNorm(_Normalization):
     Parameters: ``{"scale", "shift", "mean", "variance"}``, each of shape ``(features,)``. The statistics are among
     them but not trainable: `apply` returns them refreshed.
 
-    The formulas and defaults are those of Keras' ``BatchNormalization``: the variance has the divisor n, in the running
-    statistics too. PyTorch's ``BatchNorm1d`` divides by n - 1 there, and its ``momentum`` is 1 minus this one.
+    The formulas and defaults are those of Keras 3's ``BatchNormalization``: the variance has the divisor n, in the
+    running statistics too. PyTorch's ``BatchNorm1d`` divides by n - 1 there, and its ``momentum`` is 1 minus this one.
 
     A batch with one number for each feature says nothing of their spread (all would become 0): it is normalised by the
     running statistics, which stay as they are.

@@ -15,7 +15,7 @@ name                         what
 ===========================  =================================================================================
 """
 
-from twopass.nn.metrics.base import FromFunction, Metric, get, names
+from twopass.nn.metrics.base import FromFunction, Metric, config, from_config, get, names
 from twopass.nn.metrics.classification import AUC, F1, Accuracy, TopKAccuracy
 from twopass.nn.metrics.regression import R2, MeanAbsoluteError, MeanSquaredError, RootMeanSquaredError
 
@@ -30,6 +30,8 @@ __all__ = [
     "Metric",
     "RootMeanSquaredError",
     "TopKAccuracy",
+    "config",
+    "from_config",
     "get",
     "names",
 ]

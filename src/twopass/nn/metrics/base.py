@@ -6,15 +6,29 @@ import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from twopass.errors import ArgumentError, ShapeError, compose
+from twopass.errors import ArgumentError, ModelError, ShapeError, compose
 from twopass.nn.registry import unknown_name
+from twopass.nn.specification import decode, encode_items
+from twopass.nn.types import Config
 
-__all__ = ["FromFunction", "Metric", "get", "named", "names", "paired", "sample_weights", "truth_and_choice"]
+__all__ = [
+    "FromFunction",
+    "Metric",
+    "config",
+    "from_config",
+    "get",
+    "logits_and_classes",
+    "named",
+    "names",
+    "paired",
+    "sample_weights",
+    "truth_and_choice",
+]
 
 NDArray = npt.NDArray[Any]
 M = TypeVar("M", bound="Metric")
@@ -27,10 +41,20 @@ class Metric(ABC):
     The value is that of all samples together: it does not depend on how they are split into batches.
     """
 
+    classes: ClassVar[dict[str, type[Metric]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        Metric.classes[cls.__name__] = cls
+
     @property
     def greater_is_better(self) -> bool:
         """Which way is up, for early stopping."""
         return True
+
+    def parameters(self) -> dict[str, Any]:
+        """What makes another metric like this one."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
 
     @property
     @abstractmethod
@@ -155,12 +179,51 @@ def get(metric: str | Metric | Callable[..., Any]) -> Metric:
             raise ArgumentError(unknown_name("metric", metric, names()))
         return _MAKERS[metric]()
     if isinstance(metric, Metric):
-        fields = [field.name for field in dataclasses.fields(metric) if field.init]
-        return type(metric)(**{name: getattr(metric, name) for name in fields})
+        return type(metric)(**metric.parameters())
     if callable(metric) and not isinstance(metric, type):
         return FromFunction(metric)
     what = f"{metric!r} is no metric"
     raise ArgumentError(compose(what, instead="Pass a name, an object of twopass.nn.metrics, or a function."))
+
+
+def config(metric: str | Metric | Callable[..., Any]) -> Config:
+    """A metric as JSON can hold it; `from_config` is the inverse.
+
+    Raises
+    ------
+    ModelError
+        For a function.
+
+    Examples
+    --------
+    >>> config("f1_macro")
+    {'class': 'F1', 'average': 'macro', 'threshold': 0.0}
+    """
+    found = get(metric)
+    return {"class": type(found).__name__} | encode_items(found.parameters())
+
+
+def from_config(data: Config) -> Metric:
+    """The fresh metric that `config` wrote.
+
+    Raises
+    ------
+    ModelError
+        For an unknown class or parameter.
+
+    Examples
+    --------
+    >>> from_config({"class": "F1", "average": "macro"}).name
+    'f1_macro'
+    """
+    kind = Metric.classes.get(data.get("class", ""))
+    try:
+        if kind is not None:
+            return kind(**{name: decode(value) for name, value in data.items() if name != "class"})
+    except TypeError:
+        pass
+    what = f"{data!r:.80} is no metric that this version knows"
+    raise ModelError(compose(what, instead="Import the module that defines it, or pip install -U twopass."))
 
 
 def sample_weights(sample_weight: Any, count: int) -> NDArray:
