@@ -161,8 +161,17 @@ def test_other_files_are_never_overwritten(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "model"):
-        with pytest.raises(ModelError, match="the model cannot be written: Not a directory"):
+        with pytest.raises(ModelError, match=r"file is a file, not a folder \(at .*Choose another folder"):
             save_model(folder, NEW, {})
+
+
+def test_a_disk_that_is_full_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(ModelError, match=r"the model cannot be written: No space left on device \(at "):
+        save_model(tmp_path / "model", NEW, {})
 
 
 @pytest.mark.parametrize("tensor", [np.zeros(2, complex), np.array(["a"]), np.array([None]), [1.0], 3.0])

@@ -15,13 +15,8 @@ def datasets() -> None:
         for info in DATASETS.values()
     ]
     console = results()
-    console.print(
-        table(
-            ("name", "task", "training + test rows", "features", "files"),
-            rows,
-            right=("training + test rows", "features"),
-        )
-    )
+    numbers = ("training + test", "features")
+    console.print(table(("name", "task", *numbers, "files"), rows, right=numbers))
     console.print(f"\nDownloads are kept in {cache_folder()} (set TWOPASS_DATA for another folder).", soft_wrap=True)
     console.print("Train on one: twopass train mnist")
 
@@ -29,7 +24,7 @@ def datasets() -> None:
 def _place(info: DatasetInfo) -> str:
     """Where the files of a data set are."""
     if not info.files:
-        return "come with twopass"
+        return "in the package"
     if all((cache_folder() / file.path).is_file() for file in info.files):
-        return "on this computer"
-    return f"downloaded at first use, {sum(file.size for file in info.files) / 1e6:.1f} MB"
+        return "downloaded"
+    return f"download, {sum(file.size for file in info.files) / 1e6:.1f} MB"

@@ -22,7 +22,7 @@ from safetensors import numpy as safetensors
 from twopass.errors import ArgumentError, ModelError, compose
 from twopass.files import TEMPORARY, sync_folder, write_atomically
 
-__all__ = ["Model", "load_model", "save_model"]
+__all__ = ["Model", "check_destination", "load_model", "save_model"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -83,7 +83,7 @@ def save_model(folder: str | os.PathLike[str], tensors: Mapping[str, Array], con
     manifest = _manifest(name, digest, config)
     try:
         created = not folder.exists()
-        _refuse_strangers(folder)
+        check_destination(folder)
         write_atomically(folder / name, weights)
         write_atomically(folder / _MANIFEST, manifest)
         if created:
@@ -120,9 +120,20 @@ def _manifest(name: str, digest: str, config: Mapping[str, Any]) -> bytes:
     return text.encode() + b"\n"
 
 
-def _refuse_strangers(folder: Path) -> None:
-    """Refuse a folder that holds anything but a model and what an interrupted save has left."""
-    if not folder.exists():
+def check_destination(folder: str | os.PathLike[str]) -> None:
+    """Check that `save_model` can write to a folder: that there is none yet, an empty one, or one with a model.
+
+    Raises
+    ------
+    ModelError
+        When it holds anything else, which a model would not replace, or nothing can be written there.
+    """
+    folder = Path(folder)
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        what = f"{existing} is {'a folder that cannot be written to' if existing.is_dir() else 'a file, not a folder'}"
+        raise ModelError(compose(what, where=str(folder), instead="Choose another folder."))
+    if existing is not folder:
         return
     strangers = sorted(path.name for path in folder.iterdir() if path.name != _MANIFEST and not _is_part(path.name))
     if strangers:

@@ -1,0 +1,31 @@
+"""``twopass evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from twopass.cli.display import results, show_fields
+from twopass.cli.source import read_rows
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The model, as twopass train has saved it.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A file, or a data set (its test rows).")],
+) -> None:
+    """Compare a model's predictions with the true values.
+
+    \b
+    Example:
+      twopass evaluate digits-model digits
+    """
+    from twopass.cli.model import Fitted  # here: other commands start faster without the engine
+
+    fitted = Fitted.load(folder)
+    rows = read_rows(source)
+    report = fitted.report(fitted.encoder.inputs(rows), fitted.encoder.target.encode(rows))
+    show_fields(results(), {"rows": f"{len(rows):,}", **{name: f"{value:.4f}" for name, value in report.items()}})

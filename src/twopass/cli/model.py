@@ -1,0 +1,127 @@
+"""The model that the commands train, save and use: a network, and how columns become its inputs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from twopass import nn, optim
+from twopass.data import Encoder, Table
+from twopass.errors import ArgumentError, ModelError, compose
+from twopass.io import load_model
+from twopass.nn.registry import unknown_name
+from twopass.train import Trainer
+
+__all__ = ["LOSSES", "Fitted", "make_network", "make_optimizer", "parse_sizes"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+#: The losses for each task, the default first: those whose outputs are logits of classes, or the number itself.
+LOSSES = {
+    "classification": ("softmax_cross_entropy",),
+    "regression": ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh"),
+}
+_OPTIMIZERS = {
+    name.lower(): made
+    for name, made in vars(optim).items()
+    if isinstance(made, type) and issubclass(made, optim.Optimizer) and made is not optim.Optimizer
+}
+
+
+def parse_sizes(text: str) -> list[int]:
+    """Read the sizes of the hidden layers: ``"64,32"``, or ``"none"``.
+
+    Raises
+    ------
+    ArgumentError
+        When it is neither.
+
+    Examples
+    --------
+    >>> parse_sizes("64,32"), parse_sizes("none")
+    ([64, 32], [])
+    """
+    parts = [] if text == "none" else text.split(",")
+    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        instead = "Write the sizes of the layers, such as --hidden 64,32, or --hidden none for a linear model."
+        raise ArgumentError(compose(f"--hidden {text!r} is not a list of positive whole numbers", instead=instead))
+    return [int(part) for part in parts]
+
+
+def make_network(encoder: Encoder, hidden: Sequence[int], activation: str, dropout: float) -> nn.Sequential:
+    """Return a multilayer perceptron with the outputs that the encoder's target needs."""
+    layers: list[nn.Layer] = []
+    for size in hidden:
+        layers.append(nn.Dense(size, activation=activation))
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+    return nn.Sequential(*layers, nn.Dense(encoder.target.size))
+
+
+def make_optimizer(name: str, learning_rate: float) -> optim.Optimizer:
+    """Return the optimizer with a name such as ``"adam"``.
+
+    Raises
+    ------
+    ArgumentError
+        When there is none of this name.
+    """
+    if name.lower() not in _OPTIMIZERS:
+        raise ArgumentError(unknown_name("optimizer", name, list(_OPTIMIZERS)))
+    return _OPTIMIZERS[name.lower()](learning_rate=learning_rate)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fitted:
+    """A trainer, and the encoder of its inputs and outputs."""
+
+    trainer: Trainer
+    encoder: Encoder
+
+    def save(self, folder: Path) -> None:
+        """Write both to a model folder."""
+        self.trainer.save(folder, extra={"encoder": self.encoder.config()})
+
+    @classmethod
+    def load(cls, folder: Path) -> Fitted:
+        """Read both from a model folder.
+
+        Raises
+        ------
+        ModelError
+            When there is no model, or it does not say what its inputs are.
+        """
+        extra = load_model(folder).config.get("extra") or {}
+        if "encoder" not in extra:
+            what = "the model does not say which columns it needs"
+            instead = "Use it from Python (tp.Trainer.load), or train one with: twopass train"
+            raise ModelError(compose(what, where=str(folder), instead=instead))
+        return cls(Trainer.load(folder), Encoder.from_config(extra["encoder"]))
+
+    def predict(self, table: Table) -> dict[str, Array]:
+        """Return the predictions for a table's rows as columns: the class and its probability, or the number."""
+        outputs = self.trainer.predict(self.encoder.inputs(table))
+        predictions = {"prediction": self.encoder.target.decode(outputs)}
+        if self.encoder.task == "classification":
+            predictions["probability"] = nn.softmax(outputs).max(axis=1)
+        return predictions
+
+    def report(self, x: Array, y: Array) -> dict[str, float]:
+        """Return how good the predictions for encoded rows are, errors in the units of the target."""
+        loss = self.trainer.evaluate(x, y)["loss"]
+        outputs = self.trainer.predict(x)
+        if self.encoder.task == "classification":
+            return {"accuracy": _measure("accuracy", outputs, y), "loss": loss}
+        predicted, true = self.encoder.target.decode(outputs), self.encoder.target.decode(y)
+        names = {"R2": "r2", "mean absolute error": "mae", "root mean squared error": "rmse"}
+        return {**{label: _measure(name, predicted, true) for label, name in names.items()}, "loss": loss}
+
+
+def _measure(name: str, outputs: Array, y: Array) -> float:
+    metric = nn.metrics.get(name)
+    metric.update(outputs, y)
+    return metric.result()
