@@ -7,7 +7,7 @@ included, without overflow: the exponential is only taken of ``-|x|``, spelled `
 
 At a kink the derivative is the one from the left: relu'(0) = 0, as in most of the literature.
 
-A layer takes an activation by name, or any function of one array::
+A layer takes an activation by name, or any function of one array; `register` names your own, for saved models::
 
     Dense(300, activation="relu")
     Dense(300, activation=np.sin)
@@ -52,42 +52,9 @@ ACTIVATIONS: Registry[Activation] = Registry("activation")
 REGISTRIES["activation"] = ACTIVATIONS
 
 
-def get(name_or_function: str | Activation) -> Activation:
-    """The activation of a name; a function is its own.
-
-    Raises
-    ------
-    ArgumentError
-        For an unknown name, with the nearest known ones.
-
-    Examples
-    --------
-    >>> get("relu")(np.array([-1.0, 2.0]))
-    array([0., 2.])
-    """
-    return ACTIVATIONS.get(name_or_function)
-
-
-def register(name: str, function: Activation) -> None:
-    """Name a function of your own, so that layers take it by name and saved models can hold it.
-
-    Raises
-    ------
-    ArgumentError
-        When another activation has the name.
-    """
-    ACTIVATIONS.register(name, function)
-
-
-def names() -> list[str]:
-    """All names that `get` knows.
-
-    Examples
-    --------
-    >>> "gelu" in names()
-    True
-    """
-    return list(ACTIVATIONS)
+get = ACTIVATIONS.get
+names = ACTIVATIONS.names
+register = ACTIVATIONS.register
 
 
 # --- linear pieces --------------------------------------------------------------------------------------------------

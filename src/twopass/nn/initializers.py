@@ -265,42 +265,9 @@ _RECTIFIERS = ("relu", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "mish")
 _AUTO = dict.fromkeys(_RECTIFIERS, "he_normal") | {"selu": "lecun_normal"}
 
 
-def get(name_or_function: str | Function) -> Function:
-    """The initializer of a name; a function ``(generator, shape, dtype) -> array`` is its own.
-
-    Raises
-    ------
-    ArgumentError
-        For an unknown name, with the nearest known ones.
-
-    Examples
-    --------
-    >>> get("he_normal")
-    VarianceScaling(scale=2.0, mode='inputs')
-    """
-    return INITIALIZERS.get(name_or_function)
-
-
-def register(name: str, function: Function) -> None:
-    """Name an initializer of your own, so that layers take it by name and saved models can hold it.
-
-    Raises
-    ------
-    ArgumentError
-        When another initializer has the name.
-    """
-    INITIALIZERS.register(name, function)
-
-
-def names() -> list[str]:
-    """All names that `get` knows.
-
-    Examples
-    --------
-    >>> "orthogonal" in names()
-    True
-    """
-    return list(INITIALIZERS)
+get = INITIALIZERS.get
+names = INITIALIZERS.names
+register = INITIALIZERS.register
 
 
 def canonical(initializer: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from twopass.errors import ArgumentError, compose
@@ -45,8 +45,16 @@ class Registry(Generic[T]):
         self.kind = kind
         self._entries: dict[str, T] = {}
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+    def names(self) -> list[str]:
+        """All names, synonyms included.
+
+        Examples
+        --------
+        >>> from twopass import nn
+        >>> "huber" in nn.losses.names()
+        True
+        """
+        return list(self._entries)
 
     def register(self, name: str, entry: T) -> None:
         """Give an entry a name, so that it can be asked for by name and saved with a model.
@@ -55,6 +63,15 @@ class Registry(Generic[T]):
         ------
         ArgumentError
             When another entry has the name.
+
+        Examples
+        --------
+        >>> from twopass import nn
+        >>> def bump(x):
+        ...     return 1 / (1 + x * x)
+        >>> nn.activations.register("bump", bump)
+        >>> nn.Dense(3, activation=bump)
+        Dense(3, activation='bump')
         """
         if self._entries.get(name, entry) is not entry:
             what = f"the {self.kind} name {name!r} is taken"
@@ -72,20 +89,28 @@ class Registry(Generic[T]):
         return register
 
     def get(self, name_or_entry: str | T) -> T:
-        """The entry of a name; a callable of the user's own is its own entry.
+        """The entry of a name; a function of your own is its own entry.
 
         Raises
         ------
         ArgumentError
             For an unknown name, with the nearest known ones.
+
+        Examples
+        --------
+        >>> from twopass import nn
+        >>> nn.initializers.get("he_normal")
+        VarianceScaling(scale=2.0, mode='inputs')
         """
         if isinstance(name_or_entry, str):
             if name_or_entry not in self._entries:
-                raise ArgumentError(unknown_name(self.kind, name_or_entry, list(self)))
+                raise ArgumentError(unknown_name(self.kind, name_or_entry, self.names()))
             return self._entries[name_or_entry]
         if not callable(name_or_entry):
             what = f"{name_or_entry!r} is no {self.kind}"
-            raise ArgumentError(compose(what, instead=f"Pass a function or one of the names {', '.join(self)}."))
+            raise ArgumentError(
+                compose(what, instead=f"Pass a function or one of the names {', '.join(self.names())}.")
+            )
         return name_or_entry
 
     def name_of(self, entry: Any) -> str | None:

@@ -36,42 +36,9 @@ def weighted(weigh: Callable[..., Any]) -> Callable[[F], F]:
     return add
 
 
-def get(name_or_function: str | Loss) -> Loss:
-    """The loss of a name; a function ``(prediction, target) -> number`` is its own.
-
-    Raises
-    ------
-    ArgumentError
-        For an unknown name, with the nearest known ones.
-
-    Examples
-    --------
-    >>> get("mean_squared_error")(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
-    np.float64(2.0)
-    """
-    return LOSSES.get(name_or_function)
-
-
-def register(name: str, function: Loss) -> None:
-    """Name a loss of your own, so that it can be asked for by name and saved with a model.
-
-    Raises
-    ------
-    ArgumentError
-        When another loss has the name.
-    """
-    LOSSES.register(name, function)
-
-
-def names() -> list[str]:
-    """All names that `get` knows.
-
-    Examples
-    --------
-    >>> "huber" in names()
-    True
-    """
-    return list(LOSSES)
+get = LOSSES.get
+names = LOSSES.names
+register = LOSSES.register
 
 
 def normaliser(loss: str | Loss, target: Any, sample_weight: Any = None) -> float:
