@@ -2,12 +2,14 @@
 
 from twopass.rules import (
     calculus,
+    convolve,
     create,
     cumulative,
     einsum,
     elementwise,
     index,
     join,
+    matmul,
     methods,
     pad,
     product,
@@ -20,12 +22,14 @@ from twopass.rules import (
 
 __all__ = [
     "calculus",
+    "convolve",
     "create",
     "cumulative",
     "einsum",
     "elementwise",
     "index",
     "join",
+    "matmul",
     "methods",
     "pad",
     "product",

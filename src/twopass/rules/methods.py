@@ -45,7 +45,7 @@ def log_sum(a: Any, *, ufunc: Any, **keywords: Any) -> Any:
     return ufunc.reduce(a, **keywords)
 
 
-def _share_of(y: Any, a: Any, ufunc: Any, axis: Any, keepdims: bool, where: Any) -> Any:
+def _share_of(y: Any, a: Any, ufunc: Any, axis: Any, keepdims: Any, where: Any) -> Any:
     """The softmax: what each term contributes to the sum. One that is the whole sum, even at infinity, has share 1."""
     total = expand(y, a.ndim, axis, keepdims)
     share = (np.exp if ufunc is np.logaddexp else np.exp2)(np.where(a == total, 0, a - total))
@@ -60,7 +60,7 @@ def _log_sum_push(
     *,
     ufunc: Any,
     axis: Any = 0,
-    keepdims: bool = False,
+    keepdims: Any = False,
     where: Any = True,
     **_keywords: Any,
 ) -> Any:
@@ -75,7 +75,7 @@ def _log_sum_pull(
     *,
     ufunc: Any,
     axis: Any = 0,
-    keepdims: bool = False,
+    keepdims: Any = False,
     where: Any = True,
     **_keywords: Any,
 ) -> Any:

@@ -95,9 +95,9 @@ def _order_statistic(function: Any, *examples: Any) -> None:
     custom(function, push=push, pull=pull, arity=1, holomorphic=False, signature=function, examples=examples)
 
 
-for _function in (np.median, np.nanmedian):
+for _median in (np.median, np.nanmedian):
     _order_statistic(
-        _function,
+        _median,
         *[call(operand(5)), call(operand(2, 3)), call(operand(3, 4), 0), call(operand(2, 3, 2), axis=-2)],
         *[call(operand(2, 2, 3), axis=(2, 0), keepdims=True), call(operand()), call(a=operand(2, 4), axis=1)],
     )
@@ -106,9 +106,9 @@ _METHODS = (
     *("inverted_cdf", "averaged_inverted_cdf", "closest_observation", "interpolated_inverted_cdf", "hazen"),
     *("weibull", "linear", "median_unbiased", "normal_unbiased", "lower", "higher", "midpoint", "nearest"),
 )
-for _function, _one in ((np.quantile, 1), (np.nanquantile, 1), (np.percentile, 100), (np.nanpercentile, 100)):
+for _quantile, _one in ((np.quantile, 1), (np.nanquantile, 1), (np.percentile, 100), (np.nanpercentile, 100)):
     _order_statistic(
-        _function,
+        _quantile,
         call(operand(4), 0.3 * _one),
         call(operand(2, 4), np.array([0.1, 0.5, 1.0]) * _one, axis=1),
         call(operand(3, 3), [0.25 * _one, 0.6 * _one], 0, keepdims=True),

@@ -19,7 +19,7 @@ __all__ = ["divide", "expand", "included", "rows", "spread", "unrows"]
 # --- axes -----------------------------------------------------------------------------------------------------------
 
 
-def expand(reduced: Any, ndim: int, axis: Any, keepdims: bool) -> Any:
+def expand(reduced: Any, ndim: int, axis: Any, keepdims: Any) -> Any:
     """Put the reduced axes back, with length 1, so that a reduction broadcasts against its operand."""
     if keepdims or ndim == 0:
         return reduced
@@ -28,7 +28,7 @@ def expand(reduced: Any, ndim: int, axis: Any, keepdims: bool) -> Any:
     return np.expand_dims(reduced, axis)
 
 
-def spread(ct: Any, a: Any, axis: Any, keepdims: bool, where: Any) -> Any:
+def spread(ct: Any, a: Any, axis: Any, keepdims: Any, where: Any) -> Any:
     """The transpose of a sum, but for the broadcasting, which is the sweep's."""
     ct = expand(ct, a.ndim, axis, keepdims)
     return ct if where is True else np.where(where, ct, 0)
@@ -98,7 +98,7 @@ def _sum_of_elements(
     axis: Any = None,
     dtype: Any = None,
     out: Any = None,
-    keepdims: bool = False,
+    keepdims: Any = False,
     initial: Any = 0,
     where: Any = True,
 ) -> Any:
@@ -119,7 +119,7 @@ def _sum_transpose(
     axis: Any = None,
     dtype: Any = None,
     out: Any = None,
-    keepdims: bool = False,
+    keepdims: Any = False,
     initial: Any = 0,
     where: Any = True,
 ) -> Any:
@@ -149,7 +149,7 @@ def _prod_push(
     axis: Any = None,
     dtype: Any = None,
     out: Any = None,
-    keepdims: bool = False,
+    keepdims: Any = False,
     initial: Any = 1,
     where: Any = True,
 ) -> Any:
@@ -164,7 +164,7 @@ def _prod_pull(
     axis: Any = None,
     dtype: Any = None,
     out: Any = None,
-    keepdims: bool = False,
+    keepdims: Any = False,
     initial: Any = 1,
     where: Any = True,
 ) -> Any:
@@ -183,7 +183,7 @@ custom(
 # --- extremes -------------------------------------------------------------------------------------------------------
 
 
-def _winners(y: Any, a: Any, axis: Any, keepdims: bool, initial: Any, where: Any) -> tuple[Any, Any]:
+def _winners(y: Any, a: Any, axis: Any, keepdims: Any, initial: Any, where: Any) -> tuple[Any, Any]:
     """Which elements are equal to the extreme, and how many: with ``initial``, if that is equal to it too."""
     extreme = expand(y, a.ndim, axis, keepdims)
     chosen = a == extreme if where is True else (a == extreme) & where
@@ -200,7 +200,7 @@ def _extreme_push(
     a: Any,
     axis: Any = None,
     out: Any = None,
-    keepdims: bool = False,
+    keepdims: Any = False,
     initial: Any = None,
     where: Any = True,
 ) -> Any:
@@ -215,7 +215,7 @@ def _extreme_pull(
     a: Any,
     axis: Any = None,
     out: Any = None,
-    keepdims: bool = False,
+    keepdims: Any = False,
     initial: Any = None,
     where: Any = True,
 ) -> Any:
@@ -247,7 +247,7 @@ _alias(np.amin, np.min)
 
 
 @composite(np.ptp, examples=_AXES)
-def _ptp(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+def _ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any:
     return np.max(a, axis, keepdims=keepdims) - np.min(a, axis, keepdims=keepdims)
 
 

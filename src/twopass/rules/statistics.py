@@ -43,7 +43,7 @@ def _mean_transpose(
     axis: Any = None,
     dtype: Any = None,
     out: Any = None,
-    keepdims: bool = False,
+    keepdims: Any = False,
     *,
     where: Any = True,
 ) -> Any:
@@ -52,7 +52,7 @@ def _mean_transpose(
 
 @composite(np.nanmean, examples=[*_AXES, call(operand())])
 def _nanmean(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
 ) -> Any:
     count = np.sum(~np.isnan(a), axis=axis, keepdims=keepdims, where=where)
     return divide(np.nansum(a, axis, dtype, keepdims=keepdims, where=where), count)
@@ -82,7 +82,7 @@ def _aligned(weights: Any, a: Any, axis: Any) -> Any:
         call(np.array([[1, 2, 3], [4, 5, 7]]), axis=-1, weights=operand(3, domain=POSITIVE), returned=True),
     ],
 )
-def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
+def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False) -> Any:
     a = as_array(a)
     if weights is None:
         mean = np.mean(a, axis, keepdims=keepdims)
@@ -131,7 +131,7 @@ def _var(
     dtype: Any = None,
     out: Any = None,
     ddof: Any = 0,
-    keepdims: bool = False,
+    keepdims: Any = False,
     *,
     where: Any = True,
     mean: Any = _ABSENT,
@@ -153,7 +153,7 @@ def _nanvar(
     dtype: Any = None,
     out: Any = None,
     ddof: Any = 0,
-    keepdims: bool = False,
+    keepdims: Any = False,
     *,
     where: Any = True,
     mean: Any = _ABSENT,
