@@ -3,7 +3,7 @@
 One forward pass, one backward pass, then a gradient-descent step.
 """
 
-from twopass import data, errors, nn, optim, tree
+from twopass import data, errors, nn, optim, train, tree
 from twopass.api import (
     check_grads,
     custom_rule,
@@ -18,10 +18,12 @@ from twopass.api import (
     value_and_grad,
     vjp,
 )
+from twopass.train import Trainer
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Trainer",
     "check_grads",
     "custom_rule",
     "data",
@@ -36,6 +38,7 @@ __all__ = [
     "nn",
     "optim",
     "stop_gradient",
+    "train",
     "tree",
     "value_and_grad",
     "vjp",
