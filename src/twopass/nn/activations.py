@@ -98,8 +98,8 @@ def relu(x: Array) -> Array:
     >>> relu(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
     """
-    # np.maximum(x, 0) would split the derivative at the tie into 1/2 and 1/2.
-    return np.where(x > 0, x, 0)
+    # np.maximum(x, 0) would split the derivative at the tie into 1/2 and 1/2. A NaN is not <= 0: it stays one.
+    return np.where(x <= 0, 0, x)
 
 
 @ACTIVATIONS.named("leaky_relu")
