@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.optim.references import REFERENCES
 
 import twopass as tp
+from optim.references import REFERENCES
 from twopass import optim, tree
 from twopass.errors import ArgumentError
 

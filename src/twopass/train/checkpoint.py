@@ -29,7 +29,7 @@ def save(trainer: Trainer, folder: str | os.PathLike[str], extra: Mapping[str, A
         "net": _described(trainer.net.config),
         "loss": _described(lambda: nn.losses.config(trainer.loss)),
         "optimizer": _described(trainer.optimizer.config),
-        "metrics": _described(lambda: [_metric_name(metric) for metric in trainer.metrics]),
+        "metrics": _described(lambda: [nn.metrics.config(metric) for metric in trainer.metrics]),
         "seed": trainer.seed,
         "dtype": str(trainer.dtype),
         "input_shape": trainer.input_shape,
@@ -46,12 +46,6 @@ def _described(config: Callable[[], Any]) -> Any:
         return config()
     except ModelError:
         return None
-
-
-def _metric_name(metric: nn.metrics.Metric) -> str:
-    if metric.name not in nn.metrics.names() or nn.metrics.get(metric.name) != nn.metrics.get(metric):
-        raise ModelError(f"{metric!r} has no name of its own")
-    return metric.name
 
 
 def load(
@@ -90,7 +84,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "net": nn.from_config,
     "loss": nn.losses.from_config,
     "optimizer": optim.from_config,
-    "metrics": list,
+    "metrics": lambda configs: [nn.metrics.from_config(config) for config in configs],
 }
 
 

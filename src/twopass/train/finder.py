@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LearningRateFinder", "LearningRateSweep"]
 
-_SMOOTHING = 0.9  # weight of the past in the moving average of the losses
-_DIVERGED = 4.0  # times the smallest smoothed loss
+_SMOOTHING = 0.9  # weight of the past in the moving average that tells whether the loss explodes
+_EXPLODED = 4.0  # times the smallest average
+_WINDOW = 0.2  # share of the sweep over which a slope is measured
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,9 +32,9 @@ class LearningRateSweep:
     Parameters
     ----------
     learning_rates : list of float
-        Rising, one for each step.
+        Rising by a constant factor, one for each step.
     losses : list of float
-        Loss of the step's batch, before its update; smoothed.
+        Loss of the step's batch, before its update.
     """
 
     learning_rates: list[float]
@@ -41,11 +42,22 @@ class LearningRateSweep:
 
     @property
     def suggestion(self) -> float:
-        """The learning rate at which the loss falls fastest, over the logarithm of the rate."""
-        if len(self.losses) < 3:
-            raise ArgumentError(compose("the loss diverged at once", instead="Sweep from a smaller learning rate."))
-        slopes = np.gradient(np.asarray(self.losses), np.log(self.learning_rates))
-        return self.learning_rates[int(np.argmin(slopes))]
+        """The learning rate at which the loss falls fastest.
+
+        The slopes are those of straight lines, fitted to the losses of a fifth of the sweep over the logarithm of the
+        learning rate, which averages the noise of the batches out.
+
+        Raises
+        ------
+        ArgumentError
+            When the loss exploded at once.
+        """
+        half = max(1, int(_WINDOW * len(self.losses) / 2))
+        if len(self.losses) < 2 * half + 1:
+            raise ArgumentError(compose("the loss exploded at once", instead="Sweep from a smaller learning rate."))
+        # The rates are evenly spaced on the logarithmic scale, so the slope is a weighted sum of the losses.
+        slopes = np.correlate(self.losses, np.arange(-half, half + 1), mode="valid")
+        return self.learning_rates[half + int(np.argmin(slopes))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +65,7 @@ class LearningRateFinder:
     """Train for a few steps with a learning rate that rises exponentially, and watch the loss.
 
     Smith, Cyclical Learning Rates for Training Neural Networks (2017), section 3.3, the range test, with the
-    exponential rise and the smoothing of Gugger's "How Do You Find a Good Learning Rate" (2018). The trainer itself
-    is left as it is.
+    exponential rise of Gugger's "How Do You Find a Good Learning Rate" (2018). The trainer itself is left as it is.
 
     Parameters
     ----------
@@ -107,14 +118,15 @@ class LearningRateFinder:
         batches = itertools.chain.from_iterable(
             samples.batches(batch_size, trainer.dtype, rng.permutation(len(samples))) for _ in itertools.count()
         )
-        sweep, average = LearningRateSweep([], []), 0.0
+        sweep, average, smallest = LearningRateSweep([], []), 0.0, math.inf
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # until it explodes
             for number, batch in zip(range(self.steps), batches, strict=False):
                 params, state, loss = step(params, state, *batch, fold_in(key, number))
                 average = _SMOOTHING * average + (1 - _SMOOTHING) * float(loss)
                 smoothed = average / (1 - _SMOOTHING ** (number + 1))
-                if not smoothed < _DIVERGED * min(sweep.losses, default=math.inf):
+                smallest = min(smallest, smoothed)
+                if not smoothed <= _EXPLODED * smallest:
                     break
                 sweep.learning_rates.append(float(rise(number)))
-                sweep.losses.append(smoothed)
+                sweep.losses.append(float(loss))
         return sweep

@@ -49,10 +49,17 @@ class Samples:
 
     def batch(self, positions: Array | slice, dtype: np.dtype[Any]) -> Batch:
         """Some of the samples, as read-only arrays of their own; floats, and all inputs, in the given dtype."""
-        chosen = positions if self.rows is None else self.rows[positions]
-        targets = _map(lambda array: _gather(array, chosen, dtype if array.dtype.kind == "f" else array.dtype), self.y)
+        chosen = self._chosen(positions)
         weight = None if self.weight is None else _gather(self.weight, chosen, dtype)
-        return _map(lambda array: _gather(array, chosen, dtype), self.x), targets, weight
+        return _map(lambda array: _gather(array, chosen, dtype), self.x), self.targets(positions, dtype), weight
+
+    def targets(self, positions: Array | slice, dtype: np.dtype[Any]) -> Arrays:
+        """The targets of some of the samples."""
+        chosen = self._chosen(positions)
+        return _map(lambda array: _gather(array, chosen, dtype if array.dtype.kind == "f" else array.dtype), self.y)
+
+    def _chosen(self, positions: Array | slice) -> Array | slice:
+        return positions if self.rows is None else self.rows[positions]
 
     def batches(self, size: int, dtype: np.dtype[Any], order: Array | None = None) -> Iterator[Batch]:
         """All samples in batches, the last of which may be smaller; in the given order of positions, if any."""
@@ -194,7 +201,7 @@ def check_targets(loss: Callable[..., Any], output_shape: Any, samples: Samples,
     shapes = output_shape if output_shape and isinstance(output_shape[0], tuple) else (output_shape,)
     size = max(1, _CHUNK // max(1, *(int(np.prod(shape)) for shape in shapes)))
     for start in range(0, len(samples), size):
-        _, target, _ = samples.batch(slice(start, start + size), dtype)
+        target = samples.targets(slice(start, start + size), dtype)
         count = len(_first(target))
         zeros = tuple(np.zeros((count, *shape), dtype) for shape in shapes)
         with np.errstate(all="ignore"):  # of the value itself nothing is asked

@@ -78,7 +78,7 @@ def make_step(
     >>> x, y, losses = np.eye(2, dtype=np.float32), np.ones((2, 1), np.float32), []
     >>> for number in range(3):
     ...     params, state, loss = step(params, state, x, y, None, number)
-    ...     losses.append(loss)
+    ...     losses.append(float(loss))
     >>> losses[0] > losses[1] > losses[2]
     True
     """
