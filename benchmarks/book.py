@@ -2,8 +2,9 @@
 
 A. Géron, Hands-On Machine Learning with Scikit-Learn, Keras and TensorFlow (2nd edition, 2019), chapter 10 and its
 exercise 10. Each training has the book's network, initializer (Glorot, uniform), optimizer, learning rate, batch size,
-number of epochs and split of the rows; the table shows the book's result beside twopass'. The data are looked for where `twopass.data` keeps its downloads (the folder
-named by the environment variable TWOPASS_DATA); a missing data set is named and left out.
+number of epochs and split of the rows; the table shows the book's result beside twopass'. The data are looked for where
+`twopass.data` keeps its downloads (the folder named by the environment variable TWOPASS_DATA); a missing data set is
+named and left out.
 """
 
 from __future__ import annotations
@@ -183,8 +184,10 @@ def main() -> None:
         except tp.errors.DataError as error:
             print(f"  left out: {error}")
     rows = [
-        [r.task, r.measure, r.book, r.required, f"{r.found:.4f}", "yes" if r.met else "NO", str(r.epochs)]
-        + [f"{r.seconds:.0f}", f"{r.us_per_step:.0f}"]
+        [
+            *(r.task, r.measure, r.book, r.required, f"{r.found:.4f}"),
+            *("yes" if r.met else "NO", str(r.epochs), f"{r.seconds:.0f}", f"{r.us_per_step:.0f}"),
+        ]
         for r in results
     ]
     header = ["training", "measure", "book", "required", "twopass", "met", "epochs", "seconds", "us a step"]
