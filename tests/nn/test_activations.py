@@ -174,6 +174,12 @@ def test_shape_is_kept(name: str, shape: tuple[int, ...]) -> None:
     assert np.shape(nn.activations.get(name)(np.ones(shape))) == shape
 
 
+@pytest.mark.parametrize("name", nn.activations.names())
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nan_is_never_hidden(name: str, dtype: Any) -> None:
+    assert np.isnan(nn.activations.get(name)(np.array([np.nan, 1.0], dtype))[0])
+
+
 class TestSoftmax:
     logits = np.array([[1e4, -1e4, 0.0], [0.0, 0.0, 0.0], [-1e4, -1e4, -1e4], [1.0, 2.0, 3.0], [-80.0, 0.0, 80.0]])
 

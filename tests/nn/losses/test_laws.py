@@ -169,6 +169,13 @@ def test_large_predictions(case: Case, dtype: Any) -> None:
 
 
 @EVERY
+def test_nan_is_never_hidden(case: Case) -> None:
+    prediction = case.prediction()
+    prediction[3] = np.nan
+    assert np.isnan(case.loss(prediction, case.target))
+
+
+@EVERY
 def test_configuration(case: Case) -> None:
     data = json.loads(json.dumps(losses.config(case.loss)))
     again = losses.from_config(data)

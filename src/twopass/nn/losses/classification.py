@@ -208,7 +208,7 @@ def hinge(
     array([0. , 0.5, 3. ])
     """
     margin, target = _sides("hinge", prediction, target)
-    losses = np.where(margin < 1, 1 - margin, 0)
+    losses = np.where(margin >= 1, 0, 1 - margin)
     return reduce(losses, binary_weights(target, sample_weight, class_weight, losses), reduction)
 
 
