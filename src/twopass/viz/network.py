@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +151,9 @@ def _color(value: float) -> str:
 
 
 def _text(value: float) -> str:
-    return f"{value:.2g}".replace("-", "\N{MINUS SIGN}")
+    """Two digits, as short as they can be."""
+    text = f"{value:.2g}" if value == 0 or abs(value) >= 0.001 else f"{value:.1e}"
+    return re.sub(r"e\+?(-?)0*", r"e\1", text).replace("-", "\N{MINUS SIGN}")
 
 
 def _draw_connections(axes: Axes, columns: list[_Column]) -> None:

@@ -2,7 +2,8 @@
 
 Nothing here knows the derivative of a layer or of a loss. A zero is added to the net input of every unit, and the
 engine differentiates the error with regard to the weights and to those zeros: what comes back for a zero is the
-**error signal** of its unit, the delta of Rumelhart, Hinton and Williams (1985), whatever the activations and the loss.
+**error signal** of its unit, whatever the activations and the loss. It is the delta of Rumelhart, Hinton and Williams
+(1985) with the opposite sign: theirs points downhill.
 """
 
 from __future__ import annotations
