@@ -111,7 +111,9 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
         return _dispatch_constant(rule, args, kwargs)
     if _any_traced(kwargs.values()):
         args, kwargs = _positional(rule, args, kwargs)
-    return apply(rule, args, kwargs)
+    result = apply(rule, args, kwargs)
+    # dtype=int makes a step function of any function: its derivative is zero, so its result is a plain number.
+    return result._primal if type(result) is Array and result.dtype.kind not in "fc" else result
 
 
 @functools.cache
