@@ -231,7 +231,7 @@ BAD = {
     "decay": [-0.1, 1.0],
     "beta1": [-0.1, 1.0],
     "beta2": [-0.1, 1.0, 1.5],
-    "epsilon": [-1e-8, math.inf],
+    "epsilon": [0.0, -1e-8, math.inf],
     "weight_decay": [-1.0, math.nan],
     "momentum_decay": [-1.0],
     "nesterov": [1, "yes"],
@@ -258,6 +258,15 @@ def test_every_hyper_parameter_has_bad_values() -> None:
 def test_numpy_scalars_become_python_numbers() -> None:
     optimizer = optim.Adam(np.float64(0.1), beta1=np.float32(0.5))
     assert [type(optimizer.learning_rate), type(optimizer.beta1)] == [float, float]
+
+
+def test_a_centered_variance_never_becomes_negative() -> None:
+    optimizer, params = optim.RMSProp(0.01, decay=0.5, centered=True), {"w": np.ones(100, np.float32)}
+    grads = {"w": np.random.default_rng(0).normal(size=100).astype(np.float32)}
+    state = optimizer.init(params)
+    for _ in range(100):
+        updates, state = optimizer.update(grads, state, params)
+        assert np.isfinite(updates["w"]).all()
 
 
 def test_nesterov_needs_momentum() -> None:

@@ -199,7 +199,7 @@ def test_a_time_budget_ends_in_the_middle_of_an_epoch() -> None:
 
     trainer, start = regressor(), time.monotonic()
     history = trainer.fit(*line(), epochs=1000, batch_size=1, callbacks=[TimeBudget(0.1), Slow()])
-    assert 0.1 <= time.monotonic() - start < 2
+    assert 0.1 <= time.monotonic() - start < 30
     assert len(history["loss"]) == trainer.epoch < 1000
 
 

@@ -193,6 +193,19 @@ def test_bad_weights_are_refused(weight: Any, error: Any, message: str) -> None:
         regressor().fit(*line(), sample_weight=weight)
 
 
+def test_a_loss_that_takes_no_weights_gets_none() -> None:
+    trainer = Trainer(nn.Dense(1), lambda p, t: np.mean((p[:, 0] - t) ** 2), optim.SGD(0.1))
+    with pytest.raises(ArgumentError, match="sample_weight is given, and the loss does not take it"):
+        trainer.fit(*line(), sample_weight=np.ones(70))
+
+
+def test_metrics_that_do_not_fit_are_found_before_training() -> None:
+    trainer = regressor(metrics=["accuracy"])
+    with pytest.raises(ArgumentError, match="the target must be classes"):
+        trainer.fit(*line())
+    assert trainer.history == {}
+
+
 def test_samples_of_another_shape_are_refused() -> None:
     trainer = regressor()
     trainer.fit(*line())

@@ -26,7 +26,7 @@ def one_step(net: Any, optimizer: Any, weight: Any = None, loss: Any = nn.softma
     partition = Partition.of(net, params)
     step = make_step(net, loss, optimizer, partition)
     x, y = batch()
-    return params, step(params, optimizer.init(partition.trainable(params)), x, y, weight, 11)
+    return params, step(params, optimizer.init(partition.split(params)[0]), x, y, weight, 11)
 
 
 def test_a_step_follows_the_gradient_of_the_loss() -> None:
@@ -97,7 +97,7 @@ def test_weights_of_zero_leave_samples_out() -> None:
 def test_a_step_changes_none_of_its_arguments() -> None:
     params = NET.init(1, (3,), np.float64)
     partition, optimizer = Partition.of(NET, params), optim.Adam(0.1)
-    arguments = (params, optimizer.init(partition.trainable(params)), *batch(), np.ones(7), np.uint64(3))
+    arguments = (params, optimizer.init(partition.split(params)[0]), *batch(), np.ones(7), np.uint64(3))
     before = copy.deepcopy(arguments)
     make_step(NET, nn.softmax_cross_entropy, optimizer, partition)(*arguments)
     for now, then in zip(tree.leaves(arguments), tree.leaves(before), strict=True):
@@ -139,7 +139,7 @@ def test_prediction_is_the_networks() -> None:
 def test_partition_takes_apart_and_joins() -> None:
     params = NET.init(1, (3,))
     partition = Partition.of(NET, params)
-    joined = partition.join(partition.trainable(params), partition.rest(params))
+    joined = partition.join(*partition.split(params))
     assert tree.structure(joined) == tree.structure(params)
     assert all(a is b for a, b in zip(tree.leaves(joined), tree.leaves(params), strict=True))
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from twopass.optim.optimizer import Optimizer
-from twopass.optim.specification import Fraction, LearningRate, NonNegative
+from twopass.optim.specification import Fraction, LearningRate, NonNegative, Positive
 
 __all__ = ["Adam", "AdamW", "NAdam", "RAdam"]
 
@@ -21,7 +21,7 @@ class _Moments(Optimizer):
     learning_rate: LearningRate = 1e-3
     beta1: Fraction = 0.9
     beta2: Fraction = 0.999
-    epsilon: NonNegative = 1e-8
+    epsilon: Positive = 1e-8
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -56,7 +56,7 @@ class Adam(_Moments):
     beta1, beta2 : float
         In [0, 1): weights of the past in the two moving averages.
     epsilon : float
-        Added to the root, after the bias correction.
+        Above 0; added to the root, after the bias correction.
 
     Notes
     -----
@@ -99,7 +99,7 @@ class AdamW(_Moments):
     beta1, beta2 : float
         In [0, 1): weights of the past in the two moving averages.
     epsilon : float
-        Added to the root, after the bias correction.
+        Above 0; added to the root, after the bias correction.
     weight_decay : float
         Share of a parameter that a learning rate of 1 would remove at each step.
 
@@ -149,7 +149,7 @@ class NAdam(_Moments):
     beta1, beta2 : float
         In [0, 1): weights of the past in the two moving averages.
     epsilon : float
-        Added to the root, after the bias correction.
+        Above 0; added to the root, after the bias correction.
     momentum_decay : float
         How fast the momentum mu(t) rises from beta1 / 2 to beta1.
 
@@ -218,7 +218,7 @@ class RAdam(_Moments):
     beta1, beta2 : float
         In [0, 1): weights of the past in the two moving averages.
     epsilon : float
-        Added to the root, before the bias correction.
+        Above 0; added to the root, before the bias correction.
 
     Notes
     -----

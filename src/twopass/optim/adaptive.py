@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from twopass.optim.optimizer import Optimizer
-from twopass.optim.specification import Fraction, LearningRate, NonNegative
+from twopass.optim.specification import Fraction, LearningRate, Positive
 
 __all__ = ["Adagrad", "RMSProp"]
 
@@ -28,7 +28,7 @@ class Adagrad(Optimizer):
     learning_rate : float or callable
         A number above 0, or a schedule.
     epsilon : float
-        Added to the root.
+        Above 0; added to the root.
 
     Notes
     -----
@@ -44,7 +44,7 @@ class Adagrad(Optimizer):
     """
 
     learning_rate: LearningRate = 0.01
-    epsilon: NonNegative = 1e-10
+    epsilon: Positive = 1e-10
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -77,7 +77,7 @@ class RMSProp(Optimizer):
     decay : float
         In [0, 1): weight of the past in the moving averages.
     epsilon : float
-        Added to the root.
+        Above 0; added to the root.
     momentum : float
         In [0, 1); 0 keeps no velocity.
     centered : bool
@@ -99,7 +99,7 @@ class RMSProp(Optimizer):
 
     learning_rate: LearningRate = 0.01
     decay: Fraction = 0.99
-    epsilon: NonNegative = 1e-8
+    epsilon: Positive = 1e-8
     momentum: Fraction = 0.0
     centered: bool = False
 
@@ -117,7 +117,8 @@ class RMSProp(Optimizer):
         variance = new["square"]
         if self.centered:
             new["mean"] = self._average(past["mean"], gradient)
-            variance = variance - new["mean"] * new["mean"]
+            # Rounding can make the difference of nearly equal numbers negative.
+            variance = np.maximum(variance - new["mean"] * new["mean"], 0.0)
         direction = gradient / (np.sqrt(variance) + self.epsilon)
         if self.momentum:
             direction = new["velocity"] = self.momentum * past["velocity"] + direction

@@ -21,7 +21,8 @@ class accumulate(Transformation):  # noqa: N801 - called, and shown, like a func
     """Update every so many steps, with the mean of their gradients.
 
     With equal micro-batches the mean is the gradient of the batch that they make up, so that a large batch fits into
-    little memory. The steps between change nothing: their updates are zero.
+    little memory. The steps between change nothing: their updates are zero. What is left over at the end of an epoch
+    joins the micro-batches of the next one.
 
     Parameters
     ----------

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from twopass import nn, optim
 from twopass.errors import ArgumentError, compose
 
-__all__ = ["as_count", "as_dtype", "as_metrics", "as_net", "as_optimizer", "as_seed"]
+__all__ = ["as_count", "as_dtype", "as_metrics", "as_net", "as_optimizer", "as_seed", "takes"]
 
 
 def as_net(net: Any) -> nn.Layer:
@@ -66,6 +67,12 @@ def as_dtype(dtype: Any) -> np.dtype[Any]:
         if dtype in (known, known.name, known.type):
             return known
     raise ArgumentError(compose(f"dtype must be 'float32' or 'float64', not {dtype!r}"))
+
+
+def takes(function: Callable[..., Any], name: str) -> bool:
+    """Whether a function has a parameter of this name."""
+    parameters = inspect.signature(function).parameters
+    return name in parameters or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
 
 
 def _whole(value: Any) -> int | None:

@@ -34,7 +34,7 @@ def fault(net: Layer, loss: Loss, params: Any, batch: Batch, key: Any) -> str:
         return layer
     partition = Partition.of(net, params)
     objective = make_objective(net, loss, partition)
-    trainable, rest = partition.trainable(params), partition.rest(params)
+    trainable, rest = partition.split(params)
     value, (data_loss, refreshed) = objective(trainable, rest, x, y, weight, key)
     if not np.isfinite(data_loss):
         return "the loss, from a finite output of the network"

@@ -112,7 +112,7 @@ class LearningRateFinder:
         optimizer = trainer.optimizer.with_learning_rate(rise)
         params = trainer.params
         partition = Partition.of(trainer.net, params)
-        state = optimizer.init(partition.trainable(params))
+        state = optimizer.init(partition.split(params)[0])
         step = make_step(trainer.net, trainer.loss, optimizer, partition, backend=trainer.backend)
         rng, key = np.random.default_rng([trainer.seed, 0]), fold_in(trainer.seed, 0)
         batches = itertools.chain.from_iterable(

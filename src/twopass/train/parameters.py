@@ -37,7 +37,8 @@ class Partition:
     >>> net = nn.Sequential(nn.Dense(1, frozen=True), nn.Dense(1))
     >>> params = net.init(0, (1,))
     >>> partition = Partition.of(net, params)
-    >>> partition.trainable(params)[0], len(partition.rest(params))
+    >>> trainable, rest = partition.split(params)
+    >>> trainable[0], len(rest)
     ({'weight': None, 'bias': None}, 2)
     """
 
@@ -49,10 +50,11 @@ class Partition:
         """The partition that a network asks for."""
         return cls(tree.structure(params), tuple(tree.leaves(net.trainable(params))))
 
-    def trainable(self, params: Tree) -> Tree:
-        """The trainable part, as a tree."""
-        leaves = zip(self.mask, tree.leaves(params), strict=True)
-        return tree.unflatten(self.structure, [leaf if chosen else None for chosen, leaf in leaves])
+    def split(self, params: Tree) -> tuple[Tree, list[Any]]:
+        """The trainable part as a tree, and the other leaves."""
+        leaves = list(zip(self.mask, tree.leaves(params), strict=True))
+        trainable = tree.unflatten(self.structure, [leaf if chosen else None for chosen, leaf in leaves])
+        return trainable, [leaf for chosen, leaf in leaves if not chosen]
 
     def rest(self, params: Tree) -> list[Any]:
         """The leaves that are not trainable."""

@@ -7,12 +7,13 @@ batches; only what is not an ndarray (a list, a table) is turned into one.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from twopass.errors import ArgumentError, DataError, NotFiniteError, ShapeError, compose
+from twopass.nn.metrics import Metric
 
 __all__ = ["Batch", "Samples", "as_arrays", "as_samples", "check_targets", "class_weights", "input_shape"]
 
@@ -193,10 +194,12 @@ def input_shape(x: Arrays) -> Any:
     return _map(lambda array: array.shape[1:], x)
 
 
-def check_targets(loss: Callable[..., Any], output_shape: Any, samples: Samples, dtype: np.dtype[Any]) -> None:
-    """Let the loss look at all targets, beside predictions of zero, before anything is trained.
+def check_targets(
+    loss: Callable[..., Any], metrics: Sequence[Metric], output_shape: Any, samples: Samples, dtype: np.dtype[Any]
+) -> None:
+    """Let the loss and the metrics look at all targets, beside predictions of zero, before anything is trained.
 
-    It raises what it has to say about shapes and values; and it must give one number.
+    They raise what they have to say about shapes and values; and the loss must give one number.
     """
     shapes = output_shape if output_shape and isinstance(output_shape[0], tuple) else (output_shape,)
     size = max(1, _CHUNK // max(1, *(int(np.prod(shape)) for shape in shapes)))
@@ -205,10 +208,15 @@ def check_targets(loss: Callable[..., Any], output_shape: Any, samples: Samples,
         count = len(_first(target))
         zeros = tuple(np.zeros((count, *shape), dtype) for shape in shapes)
         with np.errstate(all="ignore"):  # of the value itself nothing is asked
-            value = loss(zeros if shapes is output_shape else zeros[0], target)
+            prediction = zeros if shapes is output_shape else zeros[0]
+            value = loss(prediction, target)
         if np.shape(value) != ():
             what = f"the loss gives an array of shape {np.shape(value)}"
             raise ShapeError(compose(what, instead="Give one number for the batch: np.mean(...)."))
+        for metric in metrics:
+            metric.reset()
+            metric.update(prediction, target)
+            metric.reset()
 
 
 def class_weights(samples: Samples, class_weight: Any, n_outputs: int) -> Array:

@@ -74,7 +74,7 @@ def make_step(
     >>> params = net.init(0, (2,))
     >>> partition = Partition.of(net, params)
     >>> step = make_step(net, tp.nn.mean_squared_error, optimizer, partition)
-    >>> state = optimizer.init(partition.trainable(params))
+    >>> state = optimizer.init(partition.split(params)[0])
     >>> x, y, losses = np.eye(2, dtype=np.float32), np.ones((2, 1), np.float32), []
     >>> for number in range(3):
     ...     params, state, loss = step(params, state, x, y, None, number)
@@ -86,7 +86,7 @@ def make_step(
     differentiate = value_and_grad(make_objective(net, loss, partition), has_aux=True)
 
     def step(params: Tree, state: Tree, x: Any, y: Any, weight: Any, key: Any) -> tuple[Tree, Tree, Any]:
-        trainable, rest = partition.trainable(params), partition.rest(params)
+        trainable, rest = partition.split(params)
         (_, (value, rest)), grads = differentiate(trainable, rest, x, y, weight, key)
         updates, state = optimizer.update(grads, state, trainable)
         params = partition.join(optim.apply_updates(trainable, updates), rest)

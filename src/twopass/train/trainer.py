@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import inspect
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ import numpy as np
 from twopass import nn, optim
 from twopass.errors import ArgumentError, ShapeError, compose
 from twopass.train import checkpoint
-from twopass.train.arguments import as_count, as_dtype, as_metrics, as_net, as_optimizer, as_seed
+from twopass.train.arguments import as_count, as_dtype, as_metrics, as_net, as_optimizer, as_seed, takes
 from twopass.train.callbacks import Callback, Progress
 from twopass.train.evaluation import evaluate
 from twopass.train.fitting import Run, fit
@@ -141,7 +140,7 @@ class Trainer:
         """
         if self._state is None:
             params = read_only(self.net.init(self.seed, input_shape, self.dtype))
-            trainable = Partition.of(self.net, params).trainable(params)
+            trainable, _ = Partition.of(self.net, params).split(params)
             self._state = State(params, self.optimizer.init(trainable))
             self.input_shape = input_shape
         elif input_shape != self.input_shape:
@@ -281,7 +280,10 @@ class Trainer:
         """Checked samples; the first ones decide the shape of the network's input."""
         samples = as_samples(x, y, sample_weight, self.dtype)
         self.init(input_shape(samples.x))
-        check_targets(self.loss, self.net.output_shape(self.input_shape), samples, self.dtype)
+        if samples.weight is not None and not takes(self.loss, "sample_weight"):
+            what = "sample_weight is given, and the loss does not take it"
+            raise ArgumentError(compose(what, instead="Write loss(prediction, target, *, sample_weight=None)."))
+        check_targets(self.loss, self.metrics, self.net.output_shape(self.input_shape), samples, self.dtype)
         return samples
 
     def _validation(self, samples: Samples, data: Any, fraction: float | None) -> tuple[Samples, Samples | None]:
@@ -303,7 +305,7 @@ class Trainer:
 
     def _weighted(self, samples: Samples, class_weight: Any) -> Any:
         """The loss with class weights."""
-        if "class_weight" not in inspect.signature(self.loss).parameters:
+        if not takes(self.loss, "class_weight"):
             what = "the loss takes no class_weight"
             raise ArgumentError(compose(what, instead="Use a loss of classes, or pass sample_weight=weights[y]."))
         outputs = self.net.output_shape(self.input_shape)[-1]

@@ -25,7 +25,7 @@ from twopass.train.callbacks.base import Callback
 if TYPE_CHECKING:
     from twopass.train.fitting import Run
 
-__all__ = ["TensorBoardLog"]
+__all__ = ["TensorBoardLog", "framed", "masked_crc"]
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # the wire types of protocol buffers
 
