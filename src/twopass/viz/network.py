@@ -91,7 +91,8 @@ def plot_network(
     >>> import twopass as tp
     >>> net = tp.nn.Sequential(tp.nn.Dense(2, activation="sigmoid"), tp.nn.Dense(1))
     >>> axes = plot_network(net, net.init(0, (2,)), [1.0, 0.0], 1.0, "mean_squared_error", show="backward")
-    >>> axes.figure.savefig("backward.png")  # doctest: +SKIP
+    >>> len(axes.lines)  # the connections
+    6
     """
     if show not in ("forward", "backward"):
         raise ArgumentError(compose(f'show must be "forward" or "backward", got {show!r}'))
