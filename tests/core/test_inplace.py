@@ -288,14 +288,15 @@ def test_flat():
         a = x.T * 1.0
         assert len(a.flat) == 12
         a.flat[1] = 10.0
-        a.flat = list(a.flat)[::-1] if isinstance(a, np.ndarray) else [v for v in a.flat][::-1]
+        a.flat = list(a.flat)[::-1]
         return (a,)
 
     check(program(flat), X)
 
 
 @pytest.mark.parametrize(
-    "view", [lambda x: np.broadcast_to(x, (2, 3, 4)), np.diagonal, lambda x: np.broadcast_to(x, (2, 3, 4))[0].T, np.diag]
+    "view",
+    [lambda x: np.broadcast_to(x, (2, 3, 4)), lambda x: np.broadcast_to(x, (2, 3, 4))[0].T, np.diagonal, np.diag],
 )
 def test_read_only_views(view):
     def writes(x):

@@ -11,7 +11,7 @@ import numpy as np
 
 from twopass.core.rule import invoke, is_traced
 
-__all__ = ["Scatter", "as_array", "as_integers", "assign_part", "astype", "holds_traced", "scatter"]
+__all__ = ["Scatter", "as_array", "as_integers", "as_operand", "assign_part", "astype", "holds_traced", "scatter"]
 
 
 def holds_traced(value: Any) -> bool:
@@ -24,6 +24,11 @@ def as_array(value: Any) -> Any:
     if is_traced(value):
         return value
     return np.stack([as_array(item) for item in value]) if holds_traced(value) else np.asarray(value)
+
+
+def as_operand(value: Any) -> Any:
+    """`as_array`, but for Python's numbers: those take the dtype of the other operands."""
+    return value if type(value) in (int, float, complex) else as_array(value)
 
 
 def astype(x: Any, dtype: Any) -> Any:

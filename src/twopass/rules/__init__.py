@@ -17,6 +17,7 @@ from twopass.rules import (
     reduce,
     select,
     shape,
+    sort,
     statistics,
 )
 
@@ -37,5 +38,6 @@ __all__ = [
     "reduce",
     "select",
     "shape",
+    "sort",
     "statistics",
 ]

@@ -54,7 +54,6 @@ def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: Any =
     return tuple(np.copy(grid) for grid in grids) if copy else grids
 
 
-
 @composite(
     np.vander,
     examples=[call(operand(3)), call(operand(3), 2), call(operand(3), N=4, increasing=True), call(operand(3), 0)],
@@ -91,7 +90,9 @@ def _linspace(
     *,
     device: Any = None,
 ) -> Any:
-    parts = operator.index(num) - bool(endpoint)
+    if operator.index(num) < 0:
+        raise ValueError(f"Number of samples, {num}, must be non-negative.")
+    parts = num - bool(endpoint)
     width = np.subtract(stop, start)
     steps = np.arange(num, dtype=width.dtype).reshape((-1,) + (1,) * width.ndim)
     step = width / parts if parts > 0 else np.nan
@@ -129,4 +130,3 @@ def _logspace(
 
 
 unsupported(np.geomspace, instead="Write np.exp(np.linspace(np.log(start), np.log(stop), num)).")
-

@@ -15,15 +15,11 @@ from twopass.core.operators import Scatter, as_array, assign_part, scatter
 from twopass.core.rule import (
     call,
     composite,
-    constant,
-    custom,
-    detach,
     invoke,
     is_traced,
     linear,
     operand,
     ufunc_method,
-    unsupported,
 )
 from twopass.errors import DetachedError, compose
 
@@ -336,77 +332,3 @@ def _tril(m: Any, k: int = 0) -> Any:
 @composite(np.triu, examples=[call(operand(3, 4)), call(operand(2, 3, 3), k=1), call(operand(3))])
 def _triu(m: Any, k: int = 0) -> Any:
     return np.where(_triangle(m, k - 1), np.zeros(1, m.dtype), m)
-
-
-# --- sorting --------------------------------------------------------------------------------------------------------
-
-
-def _share_ties(values: Any, keys: Any, axis: int) -> Any:
-    """Average the values over runs of equal keys along an axis."""
-    values, keys = np.moveaxis(values, axis, -1), np.moveaxis(keys, axis, -1)
-    starts = np.ones(keys.shape, dtype=bool)
-    starts[..., 1:] = keys[..., 1:] != keys[..., :-1]
-    if not np.all(starts):
-        run = np.cumsum(starts) - 1
-        sums = scatter(np.ravel(values), shape=(run[-1] + 1,), index=run)
-        values = np.reshape((sums / np.bincount(run).astype(values.dtype))[run], values.shape)
-    return np.moveaxis(values, -1, axis)
-
-
-def _follow(values: Any, source: Any, target: Any, axis: Any) -> Any:
-    """Move the values as the elements of `source` were moved to make `target`; equal elements share theirs equally."""
-    if axis is None:
-        axis, values, source, shape, target = 0, np.ravel(values), np.ravel(source), target.shape, np.ravel(target)
-        return np.reshape(_follow(values, source, target, axis), shape)
-    order = np.argsort(source, axis=axis, kind="stable")
-    shared = _share_ties(np.take_along_axis(values, order, axis), np.take_along_axis(source, order, axis), axis)
-    places = np.argsort(np.argsort(target, axis=axis, kind="stable"), axis=axis)
-    return np.take_along_axis(shared, places, axis)
-
-
-def _sort_push(slot: int, tangent: Any, y: Any, a: Any, axis: Any = -1, *_: Any, **keywords: Any) -> Any:
-    return _follow(tangent, detach(a), detach(y), axis)
-
-
-def _sort_pull(slot: int, ct: Any, y: Any, a: Any, axis: Any = -1, *_: Any, **keywords: Any) -> Any:
-    return _follow(ct, detach(y), detach(a), axis)
-
-
-custom(
-    np.sort,
-    push=_sort_push,
-    pull=_sort_pull,
-    signature=np.sort,
-    examples=[
-        call(operand(5)),
-        call(operand(3, 4), axis=0),
-        call(operand(3, 4), None),
-        call(a=operand(2, 3), kind="stable"),
-    ],
-)
-custom(
-    np.partition,
-    push=lambda slot, tangent, y, a, kth, axis=-1, *_, **keywords: _sort_push(slot, tangent, y, a, axis),
-    pull=lambda slot, ct, y, a, kth, axis=-1, *_, **keywords: _sort_pull(slot, ct, y, a, axis),
-    signature=np.partition,
-    holomorphic=False,
-    examples=[call(operand(5), 2), call(operand(4, 3), (0, 2), axis=0), call(operand(3, 4), 5, None)],
-)
-
-
-@composite(np.sort_complex, examples=[call(operand(3, 4))])
-def _sort_complex(a: Any) -> Any:
-    return np.sort(a).astype(np.sort_complex(np.empty(0, a.dtype)).dtype)
-
-
-# --- positions ------------------------------------------------------------------------------------------------------
-
-constant(np.nonzero, np.flatnonzero, np.argwhere, np.argsort, np.argpartition, np.lexsort, np.searchsorted, np.digitize)
-constant(np.unravel_index, np.ravel_multi_index, np.isin)
-constant(np.tril_indices_from, np.triu_indices_from, np.diag_indices_from)
-
-unsupported(
-    *(np.unique, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values),
-    *(np.union1d, np.intersect1d, np.setdiff1d, np.setxor1d),
-    instead="Index with positions: np.ravel(x)[np.unique(tp.stop_gradient(x), return_index=True)[1]].",
-)

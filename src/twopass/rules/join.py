@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.operators import as_array
+from twopass.core.operators import as_array, as_operand
 from twopass.core.rule import call, composite, invoke, linear, operand
 
 # --- joining --------------------------------------------------------------------------------------------------------
@@ -44,9 +44,11 @@ _MIXED = [operand(2, 3), np.ones((1, 3)), operand(4, 3)]
     ],
 )
 def _concatenate(arrays: Any, axis: Any = 0, **keywords: Any) -> Any:
-    arrays = [as_array(a) for a in arrays]
     if axis is None:
-        arrays, axis = [np.ravel(a) for a in arrays], 0
+        operands = [as_operand(a) for a in arrays]
+        dtype = np.result_type(*operands)
+        arrays, axis = [np.ravel(a if hasattr(a, "dtype") else np.asarray(a, dtype)) for a in operands], 0
+    arrays = [as_array(a) for a in arrays]
     lengths = [a.shape[axis] if -a.ndim <= axis < a.ndim else 0 for a in arrays]
     starts = tuple(itertools.accumulate(lengths, initial=0))
     return invoke(concatenate, *arrays, starts=starts, axis=axis, **keywords)

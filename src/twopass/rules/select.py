@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.operators import as_array
+from twopass.core.operators import as_operand
 from twopass.core.rule import call, composite, invoke, is_traced, operand, selection
 from twopass.errors import UnsupportedOperatorError, compose
 
@@ -42,13 +42,10 @@ selection(
     ],
 )
 def _where(condition: Any, *branches: Any) -> Any:
+    if len(branches) == 1:
+        raise ValueError("either both or neither of x and y should be given")
     condition = np.not_equal(condition, 0) if is_traced(condition) else np.asarray(condition, dtype=bool)
-    return invoke(where, condition, *map(_weak, branches)) if branches else np.nonzero(condition)
-
-
-def _weak(value: Any) -> Any:
-    """An operand as an array, but for Python's numbers: those take the dtype of the others."""
-    return value if type(value) in (int, float, complex) else as_array(value)
+    return invoke(where, condition, *map(as_operand, branches)) if branches else np.nonzero(condition)
 
 
 # --- clip -----------------------------------------------------------------------------------------------------------
@@ -100,8 +97,8 @@ def _clip(
     if "where" in keywords:
         what = "np.clip with where= is not supported on traced arrays"
         raise UnsupportedOperatorError(compose(what, instead="Write np.where(condition, np.clip(...), x)."))
-    bounds = (None if bound is None else _weak(bound) for bound in (a_min, a_max))
-    return invoke(clip, _weak(a), *bounds, **keywords)
+    bounds = (None if bound is None else as_operand(bound) for bound in (a_min, a_max))
+    return invoke(clip, as_operand(a), *bounds, **keywords)
 
 
 # --- several conditions ---------------------------------------------------------------------------------------------
@@ -120,7 +117,7 @@ def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
         raise ValueError("list of cases must be same length as list of conditions")
     if len(condlist) == 0:
         raise ValueError("select with an empty condition list is not possible")
-    choices = [_weak(choice) for choice in (*choicelist, default)]
+    choices = [as_operand(choice) for choice in (*choicelist, default)]
     chosen = choices[-1]
     for i, condition in reversed(list(enumerate(condlist))):
         if condition.dtype != bool:
