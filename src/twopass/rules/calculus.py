@@ -6,6 +6,7 @@ import functools
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from twopass.core.operators import as_array
 from twopass.core.rule import POSITIVE, call, composite, is_traced, operand
@@ -15,7 +16,7 @@ _ABSENT = np._NoValue
 
 def _between(a: Any, start: Any, stop: Any, axis: int) -> Any:
     """``a[start:stop]`` along an axis."""
-    return a[(slice(None),) * (axis % a.ndim) + (slice(start, stop),)]
+    return a[(slice(None),) * normalize_axis_index(axis, a.ndim) + (slice(start, stop),)]
 
 
 # --- differences ----------------------------------------------------------------------------------------------------
@@ -41,7 +42,8 @@ def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _ABSENT, append: An
     if a.ndim == 0:
         raise ValueError("a difference needs at least one axis")
     given = [as_array(part) for part in (prepend, a, append) if part is not _ABSENT]
-    edge = tuple(1 if i == axis % a.ndim else length for i, length in enumerate(a.shape))
+    axis = normalize_axis_index(axis, a.ndim)
+    edge = tuple(1 if i == axis else length for i, length in enumerate(a.shape))
     parts = [np.broadcast_to(part, edge) if part.ndim == 0 else part for part in given]
     joined = np.concatenate(parts, axis=axis) if len(parts) > 1 else a
     for _ in range(n):
@@ -139,7 +141,7 @@ def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> A
     f = as_array(f)
     if f.dtype.kind not in "fc":
         f = f.astype(np.float64)
-    axes = range(f.ndim) if axis is None else [i % f.ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
+    axes = range(f.ndim) if axis is None else normalize_axis_tuple(axis, f.ndim)
     if len(varargs) == 1 and np.ndim(varargs[0]) == 0:
         varargs *= len(axes)
     if edge_order not in (1, 2):
@@ -175,5 +177,5 @@ def _trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     y = as_array(y)
     widths = dx if x is None else np.diff(as_array(x), axis=axis if np.ndim(x) > 1 else -1)
     if x is not None and widths.ndim == 1:
-        widths = np.reshape(widths, (-1,) + (1,) * (y.ndim - 1 - axis % y.ndim))
+        widths = np.reshape(widths, (-1,) + (1,) * (y.ndim - 1 - normalize_axis_index(axis, y.ndim)))
     return np.sum(widths * (_between(y, 1, None, axis) + _between(y, None, -1, axis)) / 2.0, axis=axis)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from twopass.core.operators import scatter
 from twopass.core.rule import call, custom, detach, invoke, linear, operand, ufunc_method
@@ -124,7 +125,7 @@ def _segment_sum_transpose(ct: Any, a: Any, *, indices: Any, axis: int = 0, dtyp
     segments = np.repeat(np.arange(len(starts)), lengths)
     offsets = np.arange(len(segments)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     members = starts[segments] + offsets
-    leading = (slice(None),) * (axis % a.ndim)
+    leading = (slice(None),) * normalize_axis_index(axis, a.ndim)
     return scatter(ct[(*leading, segments)], shape=a.shape, index=(*leading, members))
 
 

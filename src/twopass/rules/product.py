@@ -7,6 +7,7 @@ import operator
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from twopass.core.operators import as_array
 from twopass.core.rule import bilinear, call, composite, operand
@@ -138,8 +139,8 @@ def _pairs(axes: Any, first: int, second: int) -> tuple[list[int], list[int]]:
     if np.ndim(axes) == 0:
         count = operator.index(axes)
         return list(range(first - count, first)), list(range(count))
-    left, right = ([x] if np.ndim(x) == 0 else list(x) for x in axes)
-    return [i % first for i in left], [i % second for i in right]
+    left, right = axes
+    return list(normalize_axis_tuple(left, first)), list(normalize_axis_tuple(right, second))
 
 
 @composite(

@@ -11,6 +11,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from twopass.core.rule import call, composite, constant, custom, linear, operand
 
@@ -50,15 +51,13 @@ def divide(total: Any, count: Any) -> Any:
     return quotient if quotient.dtype == total.dtype else quotient.astype(total.dtype)
 
 
-def _positive(axis: Any, ndim: int) -> tuple[int, ...]:
-    if axis is None:
-        return tuple(range(ndim))
-    return tuple(i % ndim for i in (axis if isinstance(axis, tuple) else (axis,)))
+def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
+    return tuple(range(ndim)) if axis is None else normalize_axis_tuple(axis, ndim)
 
 
 def rows(a: Any, axis: Any) -> Any:
     """The given axes merged into one, at the end."""
-    axes = _positive(axis, a.ndim)
+    axes = _axes(axis, a.ndim)
     kept = [n for i, n in enumerate(a.shape) if i not in axes]
     merged = math.prod(a.shape[i] for i in axes)
     return np.reshape(np.moveaxis(a, axes, range(-len(axes), 0)), (*kept, merged))
@@ -66,7 +65,7 @@ def rows(a: Any, axis: Any) -> Any:
 
 def unrows(values: Any, shape: tuple[int, ...], axis: Any) -> Any:
     """The inverse of `rows`, for an array of the given shape."""
-    axes = _positive(axis, len(shape))
+    axes = _axes(axis, len(shape))
     apart = np.reshape(values, (*values.shape[:-1], *(shape[i] for i in axes)))
     return np.moveaxis(apart, range(-len(axes), 0), axes)
 

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from twopass.core.operators import as_array
 from twopass.core.rule import POSITIVE, call, composite, linear, operand
@@ -64,7 +65,7 @@ def _aligned(weights: Any, a: Any, axis: Any) -> Any:
         return weights
     if axis is None:
         raise TypeError("Axis must be specified when shapes of a and weights differ.")
-    axes = [i % a.ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
+    axes = normalize_axis_tuple(axis, a.ndim)
     if weights.shape != tuple(a.shape[i] for i in axes):
         raise ValueError("Shape of weights must be consistent with shape of a along specified axis.")
     ordered = np.transpose(weights, np.argsort(axes))
