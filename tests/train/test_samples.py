@@ -35,7 +35,7 @@ def test_batches_partition_the_samples(count: int, size: int, seed: int) -> None
 @given(count=st.integers(2, 60), fraction=st.floats(0.01, 0.99))
 def test_a_split_is_disjoint_and_complete(count: int, fraction: float) -> None:
     samples = as_samples(np.zeros((count, 1)), np.arange(count), None, FLOAT32)
-    kept, held_out = samples.split(fraction, np.random.default_rng(0))
+    kept, held_out = samples.split(fraction, seed=0)
     assert len(kept) >= 1
     assert len(held_out) >= 1
     rows = [y for part in (kept, held_out) for _, target, _ in part.batches(7, FLOAT32) for y in target]
@@ -212,6 +212,16 @@ def test_samples_of_another_shape_are_refused() -> None:
     for use in (lambda: trainer.fit(np.ones((5, 4)), np.ones(5)), lambda: trainer.predict(np.ones((5, 4)))):
         with pytest.raises(ShapeError, match=r"shape \(4,\), and the network was made for \(3,\)"):
             use()
+
+
+def test_a_first_fit_that_fails_decides_nothing() -> None:
+    trainer, (x, y) = regressor(), line()
+    with pytest.raises(ShapeError):
+        trainer.fit(x.T, y)
+    with pytest.raises(ShapeError):
+        trainer.fit(x[:, :2], np.ones((70, 2)))
+    trainer.fit(x, y)
+    assert trainer.input_shape == (3,)
 
 
 def test_several_inputs() -> None:

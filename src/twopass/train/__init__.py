@@ -13,9 +13,9 @@ from twopass.train.callbacks import (
 )
 from twopass.train.finder import LearningRateFinder, LearningRateSweep
 from twopass.train.fitting import Run
-from twopass.train.parameters import Partition
+from twopass.train.parameters import Partition, State
 from twopass.train.step import make_predict, make_step
-from twopass.train.trainer import State, Trainer
+from twopass.train.trainer import Trainer
 
 __all__ = [
     "CSVLog",

@@ -12,7 +12,7 @@ import numpy as np
 from twopass import nn, optim
 from twopass.errors import ArgumentError, compose
 
-__all__ = ["as_count", "as_dtype", "as_metrics", "as_net", "as_optimizer", "as_seed", "takes"]
+__all__ = ["as_count", "as_dtype", "as_metrics", "as_net", "as_optimizer", "as_seed", "as_validation", "takes"]
 
 
 def as_net(net: Any) -> nn.Layer:
@@ -59,6 +59,16 @@ def as_count(name: str, value: Any) -> int:
     if number is None or number < 1:
         raise ArgumentError(compose(f"{name} must be a whole number from 1, not {value!r}"))
     return number
+
+
+def as_validation(data: Any, fraction: float | None) -> tuple[Any, ...]:
+    """Validation data: inputs, targets, and perhaps weights."""
+    if fraction is not None:
+        raise ArgumentError(compose("both validation_data and validation_split are given", instead="Pass one."))
+    if not isinstance(data, tuple) or len(data) not in (2, 3):
+        what = f"validation_data must be a tuple (x, y) or (x, y, sample_weight), not a {type(data).__name__}"
+        raise ArgumentError(compose(what))
+    return data
 
 
 def as_dtype(dtype: Any) -> np.dtype[Any]:

@@ -12,7 +12,7 @@ from twopass import nn, optim, tree
 from twopass.errors import ArgumentError, ModelError, compose
 from twopass.io import load_model, pack, save_model, unpack
 from twopass.train import history
-from twopass.train.parameters import read_only
+from twopass.train.parameters import State, read_only
 
 if TYPE_CHECKING:
     from twopass.train.trainer import Trainer
@@ -76,7 +76,7 @@ def load(
     like = {"params": trainer.params, "optimizer": trainer.state.optimizer}
     # Memory of our own: what was read is a view of the file's bytes, at any alignment.
     found = tree.map(lambda tensor: np.array(tensor, order="C"), unpack(tensors, like))
-    trainer.state = type(trainer.state)(read_only(found["params"]), found["optimizer"])
+    trainer.state = State(read_only(found["params"]), found["optimizer"])
     return trainer
 
 

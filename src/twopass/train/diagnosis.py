@@ -17,6 +17,7 @@ from twopass.train.step import Loss, make_objective
 __all__ = ["fault"]
 
 
+@np.errstate(all="ignore")
 def fault(net: Layer, loss: Loss, params: Any, batch: Batch, key: Any) -> str:
     """What became non-finite first, in the order of computation, in a step from these parameters.
 

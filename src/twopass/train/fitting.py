@@ -22,7 +22,8 @@ from twopass.train.step import Loss, make_step
 
 if TYPE_CHECKING:
     from twopass.train.callbacks.base import Callback
-    from twopass.train.trainer import State, Trainer
+    from twopass.train.parameters import State
+    from twopass.train.trainer import Trainer
 
 __all__ = ["Run", "fit"]
 
@@ -174,7 +175,7 @@ class _Loop:
         params, optimizer_state, value = self.step(attempt.state.params, attempt.state.optimizer, *batch, key)
         loss = float(value)
         if not math.isfinite(loss):
-            self._fail(f"the loss became {loss}", attempt)
+            self._fail(f"the loss became {loss} in epoch {self.run.epoch}, step {self.run.step + 1}", attempt)
         trainer.state = dataclasses.replace(attempt.state, params=params, optimizer=optimizer_state)
         self.last = attempt
         return loss
@@ -183,7 +184,7 @@ class _Loop:
         """Find what the last step of an epoch has done, which no loss shows any more."""
         name = first_not_finite(self.run.trainer.params)
         if name is not None and self.last is not None:
-            self._fail(f"{name} became NaN or infinite", self.last)
+            self._fail(f"{name} became NaN or infinite in epoch {self.run.epoch}, step {self.run.step}", self.last)
 
     def _fail(self, what: str, attempt: _Attempt) -> None:
         """Go back to the weights of the last finite loss, and raise with the cause."""
@@ -198,7 +199,7 @@ class _Loop:
             "Lower the learning rate, clip gradients with optim.chain(optim.clip_by_global_norm(1.0), optimizer), "
             "or scale the inputs; callbacks=[NaNStop()] stops instead. The trainer holds the weights before it."
         )
-        raise NotFiniteError(compose(f"{what} in epoch {run.epoch}, step {run.step + 1}", why=why, instead=instead))
+        raise NotFiniteError(compose(what, why=why, instead=instead))
 
     def _validate(self) -> dict[str, float]:
         if self.run.validation is None:

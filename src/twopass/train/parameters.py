@@ -12,9 +12,25 @@ from twopass import tree
 from twopass.errors import ArgumentError, NotFiniteError, ShapeError, compose
 from twopass.nn import Layer
 
-__all__ = ["Partition", "conforming", "first_not_finite", "place", "read_only"]
+__all__ = ["Partition", "State", "conforming", "first_not_finite", "place", "read_only"]
 
 Tree = Any
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class State:
+    """What a training step replaces: never changed in place, so keeping one costs nothing.
+
+    Parameters
+    ----------
+    params : tree of arrays
+        Parameters of the network; read-only.
+    optimizer : tree of arrays
+        State of the optimizer.
+    """
+
+    params: Any
+    optimizer: Any
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 from twopass.errors import ArgumentError, DataError, NotFiniteError, ShapeError, compose
 from twopass.nn.metrics import Metric
 
-__all__ = ["Batch", "Samples", "as_arrays", "as_samples", "check_targets", "class_weights", "input_shape"]
+__all__ = ["Batch", "Samples", "as_arrays", "as_samples", "check_targets", "input_shape"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 #: One array, or a tuple of arrays for a network with several inputs.
@@ -68,9 +68,19 @@ class Samples:
             positions = slice(start, start + size)
             yield self.batch(positions if order is None else order[positions], dtype)
 
-    def split(self, fraction: float, rng: np.random.Generator) -> tuple[Samples, Samples]:
-        """Two disjoint sets: the remaining rows, and a random fraction of them."""
-        order = rng.permutation(len(self))
+    def split(self, fraction: float, seed: int) -> tuple[Samples, Samples]:
+        """Two disjoint sets: what remains, and a random fraction of the samples.
+
+        Raises
+        ------
+        ArgumentError
+            When one of them would be empty.
+        """
+        if not 0 < fraction < 1 or len(self) < 2:
+            what = f"validation_split={fraction!r} of {len(self)} samples is not possible"
+            raise ArgumentError(compose(what, instead="Write a share between 0 and 1, like 0.1."))
+        # The epochs are shuffled by (seed, 1), (seed, 2), ...
+        order = np.random.default_rng([seed, 0]).permutation(len(self))
         count = min(max(round(fraction * len(self)), 1), len(self) - 1)
         rows = order if self.rows is None else self.rows[order]
         held_out, kept = np.sort(rows[:count]), np.sort(rows[count:])
@@ -217,40 +227,3 @@ def check_targets(
             metric.reset()
             metric.update(prediction, target)
             metric.reset()
-
-
-def class_weights(samples: Samples, class_weight: Any, n_outputs: int) -> Array:
-    """One weight for each class, from a mapping, a sequence, or ``"balanced"``.
-
-    Balanced weights are ``n_samples / (n_classes * count of the class)`` (King and Zeng, Logistic Regression in Rare
-    Events Data, 2001), so that all classes count the same.
-
-    Raises
-    ------
-    ArgumentError
-        When the targets are no classes, or a class has no weight.
-    """
-    count = max(2, n_outputs)
-    if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            what = f"class_weight must be 'balanced' or one weight for each class, not {class_weight!r}"
-            raise ArgumentError(compose(what))
-        frequency = np.bincount(_classes(samples), minlength=count)
-        return np.where(frequency > 0, len(samples) / (count * np.maximum(frequency, 1)), 0.0)
-    if hasattr(class_weight, "keys"):
-        if set(class_weight) - set(range(count)):
-            what = f"class_weight names {sorted(set(class_weight) - set(range(count)), key=str)}"
-            raise ArgumentError(compose(what, why=f"The classes are 0 to {count - 1}."))
-        return np.array([float(class_weight.get(number, 1.0)) for number in range(count)])
-    weight = np.asarray(class_weight, np.float64)
-    if weight.shape != (count,):
-        what = f"class_weight has the shape {weight.shape}, and there are {count} classes"
-        raise ArgumentError(compose(what, instead="Pass one weight for each class, or {class: weight}."))
-    return weight
-
-
-def _classes(samples: Samples) -> Array:
-    """The class of each sample."""
-    y = samples.y if samples.rows is None else samples.y[samples.rows]
-    classes: Array = y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(-1).astype(np.int64)
-    return classes

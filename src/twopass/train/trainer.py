@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -14,32 +12,17 @@ import numpy as np
 from twopass import nn, optim
 from twopass.errors import ArgumentError, ShapeError, compose
 from twopass.train import checkpoint
-from twopass.train.arguments import as_count, as_dtype, as_metrics, as_net, as_optimizer, as_seed, takes
+from twopass.train.arguments import as_count, as_dtype, as_metrics, as_net, as_optimizer, as_seed, as_validation, takes
 from twopass.train.callbacks import Callback, Progress
 from twopass.train.evaluation import evaluate
 from twopass.train.fitting import Run, fit
 from twopass.train.history import History
-from twopass.train.parameters import Partition, conforming, read_only
-from twopass.train.samples import Samples, as_arrays, as_samples, check_targets, class_weights, input_shape
+from twopass.train.parameters import Partition, State, conforming, read_only
+from twopass.train.samples import Samples, as_arrays, as_samples, check_targets, input_shape
 from twopass.train.step import check_backend, make_predict
+from twopass.train.weights import weighted_loss
 
-__all__ = ["State", "Trainer"]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class State:
-    """What a training step replaces: never changed in place, so keeping one costs nothing.
-
-    Parameters
-    ----------
-    params : tree of arrays
-        Parameters of the network; read-only.
-    optimizer : tree of arrays
-        State of the optimizer.
-    """
-
-    params: Any
-    optimizer: Any
+__all__ = ["Trainer"]
 
 
 class Trainer:
@@ -138,15 +121,19 @@ class Trainer:
         ShapeError
             When the network cannot take such samples, or the parameters were made for other ones.
         """
+        self._check_shape(input_shape)
         if self._state is None:
             params = read_only(self.net.init(self.seed, input_shape, self.dtype))
             trainable, _ = Partition.of(self.net, params).split(params)
             self._state = State(params, self.optimizer.init(trainable))
             self.input_shape = input_shape
-        elif input_shape != self.input_shape:
-            what = f"the samples have the shape {input_shape}, and the network was made for {self.input_shape}"
-            raise ShapeError(compose(what, instead="Pass the same columns in the same order, or make a new trainer."))
         return self
+
+    def _check_shape(self, found: Any) -> None:
+        """Raise unless the network takes samples of this shape."""
+        if self._state is not None and found != self.input_shape:
+            what = f"the samples have the shape {found}, and the network was made for {self.input_shape}"
+            raise ShapeError(compose(what, instead="Pass the same columns in the same order, or make a new trainer."))
 
     @property
     def state(self) -> State:
@@ -261,8 +248,14 @@ class Trainer:
         """
         epochs, batch_size = as_count("epochs", epochs), as_count("batch_size", batch_size)
         samples = self.check_samples(x, y, sample_weight)
-        samples, validation = self._validation(samples, validation_data, validation_split)
-        loss = self.loss if class_weight is None else self._weighted(samples, class_weight)
+        validation = None
+        if validation_data is not None:
+            validation = self.check_samples(*as_validation(validation_data, validation_split))
+        elif validation_split is not None:
+            samples, validation = samples.split(validation_split, self.seed)
+        loss = self.loss
+        if class_weight is not None:
+            loss = weighted_loss(loss, class_weight, samples, self.net.output_shape(self.input_shape)[-1])
         run = Run(
             trainer=self,
             samples=samples,
@@ -277,39 +270,16 @@ class Trainer:
         return self.history
 
     def check_samples(self, x: Any, y: Any, sample_weight: Any = None) -> Samples:
-        """Checked samples; the first ones decide the shape of the network's input."""
+        """Samples that fit to the network and the loss; the first ones decide the shape of the network's input."""
         samples = as_samples(x, y, sample_weight, self.dtype)
-        self.init(input_shape(samples.x))
+        shape = input_shape(samples.x)
+        self._check_shape(shape)
         if samples.weight is not None and not takes(self.loss, "sample_weight"):
             what = "sample_weight is given, and the loss does not take it"
             raise ArgumentError(compose(what, instead="Write loss(prediction, target, *, sample_weight=None)."))
-        check_targets(self.loss, self.metrics, self.net.output_shape(self.input_shape), samples, self.dtype)
+        check_targets(self.loss, self.metrics, self.net.output_shape(shape), samples, self.dtype)
+        self.init(shape)  # last, so that a mistake above decides nothing
         return samples
-
-    def _validation(self, samples: Samples, data: Any, fraction: float | None) -> tuple[Samples, Samples | None]:
-        """What to train on, and what to validate on."""
-        if data is not None and fraction is not None:
-            raise ArgumentError(compose("both validation_data and validation_split are given", instead="Pass one."))
-        if data is not None:
-            if not isinstance(data, tuple) or len(data) not in (2, 3):
-                what = "validation_data must be a tuple (x, y) or (x, y, sample_weight)"
-                raise ArgumentError(compose(what, why=f"It is a {type(data).__name__}."))
-            return samples, self.check_samples(data[0], data[1], data[2] if len(data) == 3 else None)
-        if fraction is None:
-            return samples, None
-        if not 0 < fraction < 1 or len(samples) < 2:
-            what = f"validation_split={fraction!r} of {len(samples)} samples is not possible"
-            raise ArgumentError(compose(what, instead="Write a share between 0 and 1, like 0.1."))
-        # The epochs' orders come from (seed, 1), (seed, 2), ...
-        return samples.split(fraction, np.random.default_rng([self.seed, 0]))
-
-    def _weighted(self, samples: Samples, class_weight: Any) -> Any:
-        """The loss with class weights."""
-        if not takes(self.loss, "class_weight"):
-            what = "the loss takes no class_weight"
-            raise ArgumentError(compose(what, instead="Use a loss of classes, or pass sample_weight=weights[y]."))
-        outputs = self.net.output_shape(self.input_shape)[-1]
-        return functools.partial(self.loss, class_weight=class_weights(samples, class_weight, outputs))
 
     def evaluate(self, x: Any, y: Any, *, sample_weight: Any = None, batch_size: int = 1024) -> dict[str, float]:
         """The loss (without penalties) and the metrics, exact over all samples.
@@ -360,7 +330,7 @@ class Trainer:
             When `x` does not fit to the network.
         """
         inputs, params = as_arrays(x, "x", self.dtype), self.params
-        self.init(input_shape(inputs))
+        self._check_shape(input_shape(inputs))
         samples = Samples(inputs, ())
         predict = make_predict(self.net, backend=self.backend)
         size = as_count("batch_size", batch_size)

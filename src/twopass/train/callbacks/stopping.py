@@ -12,7 +12,7 @@ from twopass.train.callbacks.base import Callback, Monitor
 
 if TYPE_CHECKING:
     from twopass.train.fitting import Run
-    from twopass.train.trainer import State
+    from twopass.train.parameters import State
 
 __all__ = ["EarlyStopping", "NaNStop", "TimeBudget"]
 
