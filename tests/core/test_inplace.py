@@ -465,6 +465,14 @@ def test_accumulation_changes_no_cotangent_that_is_used_elsewhere():
     check(program(shared), X[:3, :3])
 
 
+def test_accumulation_of_arrays_without_axes():
+    def f(x):
+        return x[()] * 2 + x * 3 + x[...] * x[None][0] + x * 2 + x[()]
+
+    assert tp.grad(f)(np.array(2.0)) == tp.grad(f)(2.0) == 12.0
+    assert tp.hessian(f)(np.array(2.0)) == 2.0
+
+
 def test_a_seed_is_not_written_to():
     x = np.ones(3)
     _, pullback = tp.vjp(lambda x: (x, x[0], x[1:]), x)

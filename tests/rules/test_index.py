@@ -256,6 +256,14 @@ def test_other_ufuncs_at_places_are_refused():
         tp.grad(lambda x: np.multiply.at(x, [0], 2.0))(V)
 
 
+def test_bincount():
+    places = np.array([3, 0, 3, 1])
+    agrees(lambda v: (np.bincount(places, v), np.bincount(places, weights=v * v, minlength=6)), V, order=2)
+    assert tp.vjp(lambda v: np.bincount(places, v), V.astype(np.float32))[0].dtype == np.float64
+    fails_alike(lambda x: np.bincount(places, x[0, :2]), X)
+    fails_alike(lambda x: np.bincount(-places, x[0]), X)
+
+
 # --- gathering ------------------------------------------------------------------------------------------------------
 
 GATHERS = {

@@ -650,7 +650,16 @@ class Array:
 #: Functions that make arrays out of nothing, or of lists, for their ``like=``.
 CREATORS = frozenset(
     {np.zeros, np.ones, np.empty, np.full, np.eye, np.identity, np.tri, np.arange, np.fromfunction, np.fromiter}
-    | {np.frombuffer, np.fromstring, np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray}
+    | {
+        np.frombuffer,
+        np.fromstring,
+        np.require,
+        np.array,
+        np.asarray,
+        np.asanyarray,
+        np.ascontiguousarray,
+        np.asfortranarray,
+    }
 )
 
 

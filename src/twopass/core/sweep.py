@@ -121,14 +121,14 @@ class _Cotangents:
     def _add_scatter(self, index: int, term: Scatter, alive: Any) -> None:
         """Accumulate what is zero but at the indexed elements, without a pass over all the others."""
         reached = term._replace(values=np.True_ if alive is None else alive)
-        if index in self.owned and not is_traced(term.values):
-            term.add_to(self.values[index])
+        total = self.values.get(index)
+        if index in self.owned and type(total) is np.ndarray and not is_traced(term.values):
+            term.add_to(total)
             if index in self.alive:
                 reached.add_to(self.alive[index])
             return
         self.add(index, term.dense(), reached.dense())
-        if type(self.values[index]) is np.ndarray:
-            self.owned.add(index)
+        self.owned.add(index)
 
     def add_output(self, index: int, output: int, specs: tuple[Spec, ...], value: Any) -> None:
         """Accumulate the cotangent of one output of an operator that has several."""

@@ -1,6 +1,7 @@
 """The mathematics: the derivative of every NumPy function that twopass knows, one file a chapter."""
 
 from twopass.rules import (
+    apply,
     calculus,
     convolve,
     create,
@@ -22,6 +23,7 @@ from twopass.rules import (
 )
 
 __all__ = [
+    "apply",
     "calculus",
     "convolve",
     "create",

@@ -215,6 +215,18 @@ def _accumulate_at(ufunc: Any, a: Any, indices: Any, b: Any) -> None:
     a[...] = ufunc(a, scatter(np.broadcast_to(as_array(b), shape), shape=a.shape, index=indices))
 
 
+@composite(
+    np.bincount,
+    examples=[call(np.array([0, 2, 0]), operand(3)), call(np.array([1, 1]), weights=operand(2), minlength=4)],
+)
+def _bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
+    places = np.asarray(x)
+    if places.shape != weights.shape:
+        raise ValueError("The weights and list don't have the same length.")
+    # NumPy adds up in double precision.
+    return scatter(weights.astype(np.float64), shape=(len(np.bincount(places, minlength=minlength)),), index=places)
+
+
 # --- gathering ------------------------------------------------------------------------------------------------------
 
 

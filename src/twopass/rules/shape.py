@@ -320,4 +320,5 @@ if hasattr(np, "astype"):
 # --- questions about an array ---------------------------------------------------------------------------------------
 
 constant(np.shape, np.ndim, np.size)
+constant(np.array2string, np.array_repr, np.array_str)
 constant(np.result_type, np.can_cast, np.common_type, np.min_scalar_type, np.may_share_memory, np.shares_memory)
