@@ -46,41 +46,30 @@ def log_sum(a: Any, *, ufunc: Any, **keywords: Any) -> Any:
     return ufunc.reduce(a, **keywords)
 
 
-def _share_of(y: Any, a: Any, ufunc: Any, axis: Any, keepdims: Any, where: Any) -> Any:
-    """The softmax: what each term contributes to the sum. One that is the whole sum, even at infinity, has share 1."""
-    total = expand(y, a.ndim, axis, keepdims)
-    share = (np.exp if ufunc is np.logaddexp else np.exp2)(np.where(a == total, 0, a - total))
-    return share if where is True else np.where(where, share, 0)
+def _shares(ufunc: Any, a: Any, axis: Any = 0, initial: Any = -np.inf, where: Any = True, **_keywords: Any) -> Any:
+    """The softmax: what each term contributes to the sum. Its value does not depend on the shift by the largest."""
+    power = np.exp if ufunc is np.logaddexp else np.exp2
+    initial = -np.inf if initial is None else initial
+    largest = np.max(detach(a), axis=axis, keepdims=True, initial=initial, where=where)
+    gap = np.where(np.isfinite(largest), a - largest, -np.inf)
+    terms = power(np.where(np.isinf(a) & (a == largest), 0, gap))  # equal infinities share
+    terms = terms if where is True else np.where(where, terms, 0)
+    total = np.sum(terms, axis=axis, keepdims=True)
+    if initial != -np.inf:
+        total = total + power(np.where(largest == initial, 0, initial - largest))
+    return terms / total
 
 
 def _log_sum_push(
-    slot: int,
-    tangent: Any,
-    y: Any,
-    a: Any,
-    *,
-    ufunc: Any,
-    axis: Any = 0,
-    keepdims: Any = False,
-    where: Any = True,
-    **_keywords: Any,
+    slot: int, tangent: Any, y: Any, a: Any, *, ufunc: Any, axis: Any = 0, keepdims: Any = False, **keywords: Any
 ) -> Any:
-    return np.sum(tangent * _share_of(y, a, ufunc, axis, keepdims, where), axis=axis, keepdims=keepdims)
+    return np.sum(tangent * _shares(ufunc, a, axis, **keywords), axis=axis, keepdims=keepdims)
 
 
 def _log_sum_pull(
-    slot: int,
-    ct: Any,
-    y: Any,
-    a: Any,
-    *,
-    ufunc: Any,
-    axis: Any = 0,
-    keepdims: Any = False,
-    where: Any = True,
-    **_keywords: Any,
+    slot: int, ct: Any, y: Any, a: Any, *, ufunc: Any, axis: Any = 0, keepdims: Any = False, **keywords: Any
 ) -> Any:
-    return expand(ct, a.ndim, axis, keepdims) * _share_of(y, a, ufunc, axis, keepdims, where)
+    return expand(ct, a.ndim, axis, keepdims) * _shares(ufunc, a, axis, **keywords)
 
 
 custom(
@@ -148,13 +137,9 @@ def _outer(ufunc: Any, a: Any, b: Any, **keywords: Any) -> Any:
 
 
 def _is_constant(method: str) -> None:
-    """Register a method of the ufuncs whose results are truth values: it has no derivative to lose."""
+    """Register a method of the logical ufuncs: its result has no derivative to lose."""
 
-    @ufunc_method(
-        method,
-        *[np.logical_and, np.logical_or, np.logical_xor],
-        *[np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal],
-    )
+    @ufunc_method(method, np.logical_and, np.logical_or, np.logical_xor)
     def _(ufunc: Any, array: Any, *args: Any, **keywords: Any) -> Any:
         return getattr(ufunc, method)(detach(array), *args, **keywords)
 

@@ -96,7 +96,7 @@ def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fal
         if np.any(total == 0):
             raise ZeroDivisionError("weights that sum to zero have no average")
         mean = np.sum(a * weights, axis=axis, keepdims=keepdims) / total
-    return (mean, np.broadcast_to(total, mean.shape).copy()) if returned else mean
+    return (mean, np.broadcast_to(total, mean.shape).copy()[()]) if returned else mean
 
 
 # --- variances ------------------------------------------------------------------------------------------------------
