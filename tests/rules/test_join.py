@@ -90,7 +90,7 @@ def test_wrong_arguments_fail_as_in_numpy(name):
 def test_out_by_position_and_keyword():
     def f(x):
         a, b = np.zeros_like(x, shape=(6, 4)), np.zeros_like(x, shape=(2, 3, 4))
-        assert np.concatenate([x, x], 0, a) is a
+        assert np.concatenate([x, x], 0, out=a) is a
         np.stack([x, 2 * x], out=b)
         return np.sum(a**2) + np.sum(b**2)
 
@@ -148,6 +148,8 @@ def test_insert_is_numpys(obj, kind, axis):
     values = np.sin(np.arange(1.0, 1 + np.prod(shape, dtype=int))).reshape(shape)
     try:
         expected = np.insert(x, obj, values, axis)
+    except FutureWarning:
+        return  # masks had another meaning before NumPy 2.3
     except (IndexError, ValueError) as error:
         with pytest.raises(type(error)):
             tp.vjp(lambda x, v: np.insert(x, obj, v, axis), x, values)

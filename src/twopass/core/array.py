@@ -562,9 +562,8 @@ class Array:
 
     def reshape(self, *shape: Any, order: Any = "C", copy: bool | None = None) -> Any:
         """``np.reshape``, with the shape as one tuple or as separate integers."""
-        target = shape[0] if len(shape) == 1 else shape
-        result = np.reshape(self, target, order=order)
-        return result.copy() if copy else result
+        keywords = {} if copy is None else {"copy": copy}
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order, **keywords)
 
     def transpose(self, *axes: Any) -> Any:
         """``np.transpose``, with the axes as one tuple or as separate integers."""
