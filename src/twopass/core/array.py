@@ -119,10 +119,13 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
 @functools.cache
 def _names(function: Callable[..., Any]) -> tuple[str, ...]:
     """The parameters of a function that may be passed by position."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except ValueError:
-        return ()
+    signature = getattr(RULES[function], "signature", None)
+    if signature is None:
+        try:
+            signature = inspect.signature(function)
+        except ValueError:
+            return ()
+    parameters = signature.parameters.values()
     return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
 
 
