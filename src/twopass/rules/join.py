@@ -171,7 +171,6 @@ def _append(arr: Any, values: Any, axis: Any = None) -> Any:
         call(operand(2, 3), [1], [[1.0], [2.0]], axis=1),
         call(operand(3), [2, 0], operand(2)),
         call(operand(2, 2), slice(0, 4, 2), operand()),
-        call(operand(3), np.array([True, False, True]), operand(2)),
         call(operand(3), [], operand(0)),
     ],
 )

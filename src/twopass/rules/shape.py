@@ -107,7 +107,7 @@ for _function in (np.atleast_1d, np.atleast_2d, np.atleast_3d):
     _at_least(_function)
 
 
-@composite(np.trim_zeros, examples=[call(operand(4)), call(operand(3, 4), trim="f")])
+@composite(np.trim_zeros, examples=[call(operand(4)), call(operand(3), trim="f")])
 def _trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     trim = trim.lower()
     if trim not in ("fb", "bf", "f", "b"):
