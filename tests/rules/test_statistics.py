@@ -42,7 +42,13 @@ CALLS = {
     "var about a mean": lambda x: np.var(x, axis=0, mean=np.mean(x, axis=0, keepdims=True)),
     "var about any value": lambda x: (np.var(x, mean=x[0, 0]), np.var(X, axis=1, mean=x[:, :1], where=MASK)),
     "std": lambda x: (np.std(x), x.std(0), x.std(axis=(1, 0), keepdims=True, ddof=1), np.std(x, where=MASK)),
-    "cov": lambda x: (np.cov(x), np.cov(x[0]), np.cov(x, x[0] * 2), np.cov(x, rowvar=False), np.cov(x[:, :3], x, False)),
+    "cov": lambda x: (
+        np.cov(x),
+        np.cov(x[0]),
+        np.cov(x, x[0] * 2),
+        np.cov(x, rowvar=False),
+        np.cov(x[:, :3], x, False),
+    ),
     "cov with freedom": lambda x: (np.cov(x, bias=True), np.cov(x, ddof=0), np.cov(m=x, y=None, ddof=2)),
     "cov by weights": lambda x: (
         np.cov(x, fweights=[1, 2, 1, 3]),

@@ -17,7 +17,10 @@ _LETTERS = string.ascii_uppercase + string.ascii_lowercase
 
 def _letters(sublist: Any) -> str:
     """A list of axis numbers as letters."""
-    return "".join("..." if label is Ellipsis else _LETTERS[operator.index(label)] for label in sublist)
+    numbers = [label if label is Ellipsis else operator.index(label) for label in sublist]
+    if any(number is not Ellipsis and not 0 <= number < len(_LETTERS) for number in numbers):
+        raise ValueError(f"axes of an Einstein sum are numbered from 0 to {len(_LETTERS) - 1}, not {sublist}")
+    return "".join("..." if number is Ellipsis else _LETTERS[number] for number in numbers)
 
 
 def _spelled(operands: Any) -> tuple[str, Any]:

@@ -131,7 +131,7 @@ def conjugated(x: Any) -> Any:
 
 
 def _vecdot_core(a: Any, b: Any, **keywords: Any) -> Any:
-    return np.matmul(conjugated(a)[..., None, :], b[..., :, None], **keywords)[..., 0, 0]
+    return np.matmul(conjugated(a)[..., None, :], b[..., :, None], **keywords)[..., 0, 0][()]
 
 
 def _matvec_core(a: Any, b: Any, **keywords: Any) -> Any:
