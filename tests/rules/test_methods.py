@@ -134,7 +134,7 @@ def test_segments_may_overlap_and_be_empty():
     np.testing.assert_array_equal(tp.jacobian(lambda x: np.add.reduceat(x, indices))(np.arange(5.0)), matrix)
     np.testing.assert_array_equal(
         tp.jacobian(lambda x: np.add.reduceat(x, indices), mode="forward")(np.arange(5.0)), matrix
-    )  # noqa: E501
+    )
 
 
 def test_mutating_the_indices_between_the_passes():
