@@ -23,6 +23,10 @@ CALLS = {
     "sum by method": lambda x: (x.sum(), x.sum(0), x.sum(axis=-1, keepdims=True), x.sum((0, 1))),
     "sum with everything": lambda x: np.sum(x, axis=1, keepdims=True, initial=2.5, where=MASK, dtype=np.float64),
     "sum by position": lambda x: np.sum(x, 0, None, None, True, -1.0, MASK),
+    "sum of a list of places": lambda x: (
+        np.sum(x, axis=1, where=[True, False, True, True]),
+        np.mean(x, 1, where=[True, False, True, True]),
+    ),
     "sum of nothing": lambda x: (np.sum(x[:0]), np.sum(x[:, :0], axis=1), np.sum(x, axis=())),
     "sum by name": lambda x: (np.sum(a=x), np.sum(a=x, axis=1), np.sum(axis=0, a=x)),
     "sum of a scalar": lambda x: (np.sum(x[0, 0]), np.sum(x[0, 0], axis=()), np.sum(x[0, 0], keepdims=True)),

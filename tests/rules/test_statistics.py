@@ -49,7 +49,12 @@ CALLS = {
         np.cov(x, rowvar=False),
         np.cov(x[:, :3], x, False),
     ),
-    "cov with freedom": lambda x: (np.cov(x, bias=True), np.cov(x, ddof=0), np.cov(m=x, y=None, ddof=2)),
+    "cov with freedom": lambda x: (
+        np.cov(x, bias=True),
+        np.cov(x, ddof=0),
+        np.cov(m=x, y=None, ddof=2),
+        np.cov(x, dtype=np.float32),
+    ),
     "cov by weights": lambda x: (
         np.cov(x, fweights=[1, 2, 1, 3]),
         np.cov(x, aweights=W),

@@ -56,7 +56,7 @@ def matmul_first(ct: Any, a: Any, b: Any) -> Any:
         ct, b = ct[..., None], b[:, None]
     if a.ndim == 1:
         ct = ct[..., None, :]
-    return _shaped(_contract(ct, np.swapaxes(b, -1, -2), a.shape[:-2]), a.shape)
+    return _shaped(_contract(ct, b.mT, a.shape[:-2]), a.shape)
 
 
 def matmul_second(ct: Any, a: Any, b: Any) -> Any:
@@ -65,7 +65,7 @@ def matmul_second(ct: Any, a: Any, b: Any) -> Any:
         ct = ct[..., None]
     if a.ndim == 1:
         ct, a = ct[..., None, :], a[None, :]
-    return _shaped(_contract(np.swapaxes(a, -1, -2), ct, b.shape[:-2]), b.shape)
+    return _shaped(_contract(a.mT, ct, b.shape[:-2]), b.shape)
 
 
 def _last(x: Any, axes: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from twopass.core.operators import as_array
 from twopass.core.rule import call, composite, constant, custom, linear, operand
 
 __all__ = ["divide", "expand", "included", "rows", "spread", "unrows"]
@@ -40,13 +41,19 @@ def included(place: int) -> Any:
 
     def selects(_slot: int, *args: Any, where: Any = True, **_keywords: Any) -> Any:
         mask = args[place] if len(args) > place else where
-        return None if mask is True else mask
+        return None if mask is True else as_array(mask)
 
     return selects
 
 
 def divide(total: Any, count: Any) -> Any:
-    """``total / count`` in the dtype of the total, where an array of integers would make float64 of float32."""
+    """``total / count`` in the dtype of the total, where an array of integers would make float64 of float32.
+
+    The result is that of NumPy's means, which divide in float64 and round.
+    """
+    dtype = total.dtype
+    if isinstance(count, np.integer) and dtype.kind == "f" and count <= 2 << np.finfo(dtype).nmant:
+        return total / dtype.type(count)  # the count is exact in this dtype, and so the quotient is rounded once
     quotient = total / count
     return quotient if quotient.dtype == total.dtype else quotient.astype(total.dtype)
 

@@ -177,7 +177,8 @@ def _root(function: Any, variance: Any) -> None:
     @composite(function, examples=_SPREADS)
     def _(*args: Any, **kwargs: Any) -> Any:
         square = variance(*args, **kwargs)
-        return np.where(square == 0, 0, np.sqrt(square))[()]
+        root = np.where(square == 0, 0, np.sqrt(square))
+        return root if root.ndim else root[()]
 
 
 _root(np.std, np.var)
@@ -240,14 +241,17 @@ def _cov(
     if ddof is None:
         ddof = 0 if bias else 1
     weights = _importance(fweights, aweights, x.shape[1])
-    mean, totals = np.average(x, axis=1, weights=weights, returned=True)
+    if weights is None:
+        mean, total = np.mean(x, axis=1), x.shape[1]
+    else:
+        mean, totals = np.average(x, axis=1, weights=weights, returned=True)
+        total = totals[0]
     deviation = x - mean[:, None]
-    total = totals[0]
     lost = ddof if aweights is None or ddof == 0 else ddof * np.sum(weights * as_array(aweights)) / total
     freedom = np.where(total > lost, total - lost, 0)
     weighted = (deviation if weights is None else deviation * weights).T
     products = np.dot(deviation, np.conj(weighted) if weighted.dtype.kind == "c" else weighted)
-    return np.squeeze(products * np.true_divide(1, freedom))
+    return np.squeeze((products * np.true_divide(1, freedom)).astype(products.dtype))
 
 
 @composite(
