@@ -21,6 +21,8 @@ from twopass.rules.reduce import rows, unrows
 class _Blend(NamedTuple):
     """Results as ``weight_below * sorted[below] + weight_above * sorted[above]``, with the data in rows."""
 
+    shape: tuple[int, ...]  # of the data
+    axis: Any  # what a row runs over
     order: Any  # index that sorts the rows
     starts: Any  # where each run of equal elements begins in the flat sorted rows
     below: Any  # indices of the sorted rows, for each result
@@ -35,32 +37,36 @@ class _Blend(NamedTuple):
         return np.reshape(np.repeat(means, lengths), values.shape)
 
     def of(self, tangent: Any) -> Any:
-        """The blend of the rows of a tangent."""
-        ordered = self.share(tangent[self.order])
+        """The blend of a tangent."""
+        flat = np.reshape(rows(tangent, self.axis), self.order[1].shape)
+        ordered = self.share(flat[self.order])
         return ordered[self.below] * self.weight_below + ordered[self.above] * self.weight_above
 
     def transpose(self, ct: Any) -> Any:
-        """Cotangent of the rows, for one of the results."""
+        """Cotangent of the data, for one of the results."""
+        ct = np.reshape(ct, self.weight_below.shape)
         shape = self.order[1].shape
         below = scatter(ct * self.weight_below, shape=shape, index=self.below)
         above = scatter(ct * self.weight_above, shape=shape, index=self.above)
-        return scatter(self.share(below + above), shape=shape, index=self.order, distinct=True)
+        flat = scatter(self.share(below + above), shape=shape, index=self.order, distinct=True)
+        return unrows(flat, self.shape, self.axis)
 
 
-def _blend(function: Any, a: Any, args: Any, kwargs: Any) -> tuple[_Blend, Any]:
-    """The blend that a call computes, and the axes that it is taken over."""
+def _blend(function: Any, a: Any, args: Any, kwargs: Any) -> _Blend:
+    """The blend that a call computes."""
     parameters = inspect.signature(function).bind(a, *args, **kwargs).arguments
     axis = parameters.get("axis")
     data = rows(detach(a), axis)
-    shape, data = data.shape, np.reshape(data, (math.prod(data.shape[:-1]), data.shape[-1]))
+    data = np.reshape(data, (math.prod(data.shape[:-1]), data.shape[-1]))
 
     def ask(values: Any) -> Any:
-        values = unrows(np.reshape(values, shape), a.shape, axis)
-        return function(**{**parameters, "a": values, "keepdims": False})
+        return function(**{**parameters, "a": unrows(values, a.shape, axis), "keepdims": False})
 
     row = np.arange(data.shape[0])[:, None]
     order = np.argsort(data, axis=-1)
-    position = ask(np.where(np.isnan(data), np.nan, np.argsort(order, axis=-1)))
+    ranks = np.empty(data.shape)
+    ranks[row, order] = np.arange(data.shape[1])
+    position = ask(np.where(np.isnan(data), np.nan, ranks))
     known = ~np.isnan(position)
     position = np.where(known, position, 0)
     place = np.floor(position)
@@ -68,7 +74,9 @@ def _blend(function: Any, a: Any, args: Any, kwargs: Any) -> tuple[_Blend, Any]:
     ordered = data[row, order]
     begins = np.ones(data.shape, dtype=bool)
     begins[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    blend = _Blend(
+    return _Blend(
+        shape=a.shape,
+        axis=axis,
         order=(row, order),
         starts=np.flatnonzero(begins),
         below=(of_row, place.astype(np.intp)),
@@ -76,21 +84,16 @@ def _blend(function: Any, a: Any, args: Any, kwargs: Any) -> tuple[_Blend, Any]:
         weight_below=np.where(known, 1 - (position - place), 0),
         weight_above=np.where(known, position - place, 0),
     )
-    return blend, axis
 
 
 def _order_statistic(function: Any, *examples: Any) -> None:
     """Register a median or a quantile; its other arguments must be plain."""
 
     def push(slot: int, tangent: Any, y: Any, a: Any, *args: Any, **kwargs: Any) -> Any:
-        blend, axis = _blend(function, a, args, kwargs)
-        flat = np.reshape(rows(tangent, axis), blend.order[1].shape)
-        return np.reshape(blend.of(flat), y.shape)
+        return np.reshape(_blend(function, a, args, kwargs).of(tangent), y.shape)
 
     def pull(slot: int, ct: Any, y: Any, a: Any, *args: Any, **kwargs: Any) -> Any:
-        blend, axis = _blend(function, a, args, kwargs)
-        flat = blend.transpose(np.reshape(ct, blend.weight_below.shape))
-        return unrows(np.reshape(flat, rows(np.broadcast_to(0, a.shape), axis).shape), a.shape, axis)
+        return _blend(function, a, args, kwargs).transpose(ct)
 
     custom(function, push=push, pull=pull, arity=1, holomorphic=False, signature=function, examples=examples)
 

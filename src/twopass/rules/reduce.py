@@ -71,9 +71,10 @@ def rows(a: Any, axis: Any) -> Any:
 
 
 def unrows(values: Any, shape: tuple[int, ...], axis: Any) -> Any:
-    """The inverse of `rows`, for an array of the given shape."""
+    """The inverse of `rows`, for an array of the given shape; the other axes may be merged too."""
     axes = _axes(axis, len(shape))
-    apart = np.reshape(values, (*values.shape[:-1], *(shape[i] for i in axes)))
+    kept = [n for i, n in enumerate(shape) if i not in axes]
+    apart = np.reshape(values, (*kept, *(shape[i] for i in axes)))
     return np.moveaxis(apart, range(-len(axes), 0), axes)
 
 
