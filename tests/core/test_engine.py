@@ -27,6 +27,17 @@ def test_a_chain_of_a_million_operations():
     assert gradient == pytest.approx(1.000001**500_000, rel=1e-9)
 
 
+def test_a_chain_of_many_views():
+    """Views of views are looked through at their root: the cost does not grow with the square of the length."""
+
+    def chain(x):
+        for _ in range(20_000):
+            x = x[::-1]
+        return x @ np.array([1.0, 2.0])
+
+    np.testing.assert_array_equal(tp.grad(chain)(np.ones(2)), [1.0, 2.0])
+
+
 # --- never detach silently ------------------------------------------------------------------------------------------
 
 DETACHING = {

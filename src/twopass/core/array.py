@@ -66,7 +66,7 @@ def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if rule.outputs:
         return tuple(map(Array, (trace,) * len(y), y, mark))
     result = Array(trace, y, mark)
-    if rule.views and type(args[0]) is Array and _shares_memory(y, first):
+    if rule.views and _shares_memory(y, first) and type(args[0]) is Array:
         # An index that gives a view cannot change; the arguments of other functions may be lists.
         further = args[1:] if rule.function is operator.getitem else snapshot(args[1:])
         result._view = View(args[0], args[0]._version, rule, further, kwargs)
@@ -87,7 +87,9 @@ def _apply_constant(rule: Rule, trace: Trace, values: list[Any], kwargs: dict[st
 def _shares_memory(y: Any, operand: Any) -> bool:
     """Whether a result is a view. Traced results are asked about their primals, which hold the memory."""
     y, operand = primal_of(y), primal_of(operand)
-    return isinstance(y, np.ndarray) and isinstance(operand, np.ndarray) and np.may_share_memory(y, operand)
+    if not (isinstance(y, np.ndarray) and isinstance(operand, np.ndarray)):
+        return False
+    return y is operand or (y.base is not None and np.may_share_memory(y, operand))
 
 
 def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -135,6 +137,8 @@ def _split_out(
     """Take ``out``, by keyword or by position, out of the arguments."""
     if "out" in kwargs:
         return kwargs["out"], args, {key: value for key, value in kwargs.items() if key != "out"}
+    if len(args) == 1:
+        return None, args, kwargs
     names = _names(function)[: len(args)]
     if "out" not in names:
         return None, args, kwargs
@@ -323,6 +327,8 @@ class Array:
 
     def _refresh(self) -> None:
         """If this is a view of an array that was changed since, look again."""
+        if self._view is None or self._view.seen == self._view.root._version:
+            return
         chain: list[Array] = []
         array: Array = self
         while array._view is not None:
@@ -337,6 +343,7 @@ class Array:
                 array._trace, array._primal, array._mark = seen._trace, seen._primal, seen._mark
                 array._version += 1
                 view.version = base._version
+            view.seen = view.root._version
 
     def _become(self, value: Any) -> None:
         """Take the value of another array (or a plain one)."""

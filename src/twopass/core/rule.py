@@ -26,7 +26,7 @@ import inspect
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -72,8 +72,7 @@ Function = Callable[..., Any]
 Partial = Function | int | float | complex
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+class Spec(NamedTuple):
     """Shape and dtype of an operand whose value the backward pass does not need."""
 
     shape: tuple[int, ...]

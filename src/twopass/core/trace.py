@@ -120,14 +120,13 @@ class ReverseTrace(Trace):
         if not slots:
             return y, (None,) * len(y) if rule.outputs else None
         kept = rule.kept(slots)
-        saved = args
-        differentiated = frozenset(slots)
+        differentiated = slots if len(slots) < 4 else frozenset(slots)
         for i, arg in enumerate(args):
-            is_slot = i in differentiated
-            if not (is_slot and kept >> i + 1 & 1):
-                saved[i] = _saved(arg, kept >> i + 1 & 1, is_slot)
-                if rule.promotes:
-                    saved[i] = promoted(saved[i], y.dtype)
+            if i in differentiated:
+                if not kept >> i + 1 & 1:
+                    args[i] = Spec(arg.shape, arg.dtype)
+            elif type(arg) is not float:
+                args[i] = _saved(arg, kept >> i + 1 & 1, y.dtype if rule.promotes else None)
         if kwargs:
             kwargs = {key: snapshot(value) for key, value in kwargs.items()}
         # The user's line, as cheaply as it can be had: resolved only when an error or a log asks for it.
@@ -136,10 +135,11 @@ class ReverseTrace(Trace):
             frame = frame.f_back
         code, instruction = frame.f_code, frame.f_lasti
         if rule.outputs:
-            return y, self._outputs(rule, slots, marks, saved, kwargs, y, code, instruction)
-        self.tape.append(
-            Node(rule, slots, marks, saved, kwargs, y if kept & 1 else None, y.shape, y.dtype, code, instruction)
-        )
+            return y, self._outputs(rule, slots, marks, args, kwargs, y, code, instruction)
+        kept_y = y if kept & 1 else None
+        # Node(...), without the cost of binding ten parameters.
+        node = (rule, slots, marks, args, kwargs, kept_y, y.shape, y.dtype, code, instruction)
+        self.tape.append(tuple.__new__(Node, node))
         return y, len(self.tape) - 1
 
     def _outputs(
@@ -182,11 +182,14 @@ def promoted(arg: Any, dtype: np.dtype[Any]) -> Any:
     return arg
 
 
-def _saved(arg: Any, kept: int, is_slot: bool) -> Any:
-    """What the tape keeps of an argument: itself, a snapshot of it, or its shape and dtype alone."""
-    if kept:
-        return arg if is_slot else snapshot(arg)
-    if is_slot or type(arg) is np.ndarray:
+def _saved(arg: Any, kept: int, dtype: np.dtype[Any] | None) -> Any:
+    """What the tape keeps of an argument that is not differentiated: a snapshot, or its shape and dtype alone.
+
+    With a dtype, integers are promoted to what the function made of them.
+    """
+    if type(arg) is np.ndarray and not kept:
         return Spec(arg.shape, arg.dtype)
-    # Not an operand whose value the rule reads; still a parameter (an axis, an index) that it may need.
+    # Even if the rule does not read it as an operand, it may be a parameter: an axis, an index.
+    if dtype is not None and isinstance(arg, (np.ndarray, np.generic)) and arg.dtype.kind in "biu":
+        return promoted(arg, dtype)
     return snapshot(arg)

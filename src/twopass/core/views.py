@@ -19,13 +19,19 @@ READ_ONLY = frozenset({np.broadcast_to, np.diagonal, np.lib.stride_tricks.slidin
 
 
 class View:
-    """What a traced array is a view of, how it was made, and which version of the base it has seen."""
+    """What a traced array is a view of, how it was made, and which version of the base it has seen.
 
-    __slots__ = ("args", "base", "kwargs", "rule", "version")
+    Views of views form a chain. Every change goes through to its root, so that one look at the root's version tells
+    whether anything in the chain has changed.
+    """
+
+    __slots__ = ("args", "base", "kwargs", "root", "rule", "seen", "version")
 
     def __init__(self, base: Any, version: int, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.base = base
         self.version = version
+        self.root = base if base._view is None else base._view.root
+        self.seen = self.root._version
         self.rule = rule
         self.args = args
         self.kwargs = kwargs
