@@ -45,15 +45,33 @@ def digits_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def houses(tmp_path: Path) -> Path:
-    """A table of 200 made-up houses: the price follows from the area and the district, `kind` from the area."""
+@pytest.fixture(scope="session")
+def houses_table() -> str:
+    """200 made-up houses: the price follows from the area and the district, `kind` from the area."""
     rng = np.random.default_rng(0)
     area = rng.uniform(40, 200, 200).round(1)
     district = rng.choice(["north", "south"], 200)
     price = (2000 * area + np.where(district == "north", 100_000, 0)).round()
     kind = np.where(area > 120, "villa", "flat")
     rows = [",".join(map(str, row)) for row in zip(area, district, price, kind, strict=True)]
+    return "\n".join(["area,district,price,kind", *rows]) + "\n"
+
+
+@pytest.fixture
+def houses(tmp_path: Path, houses_table: str) -> Path:
+    """The houses as a file."""
     path = tmp_path / "houses.csv"
-    path.write_text("\n".join(["area,district,price,kind", *rows]) + "\n")
+    path.write_text(houses_table)
     return path
+
+
+@pytest.fixture(scope="session")
+def price_model(houses_table: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model of the price of a house, from its area and district."""
+    folder = tmp_path_factory.mktemp("prices")
+    (folder / "houses.csv").write_text(houses_table)
+    options = ["--target", "price", "--drop", "kind", "--epochs", "150", "--quiet", "--out", str(folder / "model")]
+    with pytest.raises(SystemExit) as exit_:
+        main(["train", str(folder / "houses.csv"), *options])
+    assert not exit_.value.code
+    return str(folder / "model")

@@ -28,16 +28,9 @@ def test_predictions_go_into_a_file(twopass, digits_model: Path, tmp_path: Path)
     assert (tmp_path / "sub" / "predictions.csv").read_text() == twopass("predict", str(digits_model), "digits").out
 
 
-@pytest.fixture
-def price_model(twopass, houses: Path) -> Path:
-    options = ["--target", "price", "--drop", "kind", "--epochs", "150", "--quiet", "--out", "model"]
-    assert twopass("train", str(houses), *options).status == 0
-    return houses.parent / "model"
-
-
-def test_columns_are_found_by_name_and_values_are_in_their_units(twopass, price_model: Path, tmp_path: Path) -> None:
+def test_columns_are_found_by_name_and_values_are_in_their_units(twopass, price_model: str, tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text("district,owner,area\nsouth,Ann,100\nnorth,Bob,100\n")
-    south, north = (float(row["prediction"]) for row in read(twopass("predict", "model", "new.csv").out))
+    south, north = (float(row["prediction"]) for row in read(twopass("predict", price_model, "new.csv").out))
     assert south == pytest.approx(200_000, rel=0.1)
     assert north == pytest.approx(300_000, rel=0.1)
 
@@ -55,24 +48,24 @@ def test_columns_are_found_by_name_and_values_are_in_their_units(twopass, price_
         ("", "the file holds no rows"),
     ],
 )
-def test_rows_that_do_not_fit_are_refused(twopass, price_model: Path, tmp_path: Path, text: str, message: str) -> None:
+def test_rows_that_do_not_fit_are_refused(twopass, price_model: str, tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "new.csv").write_text(text)
-    outcome = twopass("predict", "model", "new.csv")
+    outcome = twopass("predict", price_model, "new.csv")
     assert (outcome.status, outcome.out) == (2, "")
     assert message in outcome.err
 
 
-def test_evaluate_measures_in_the_units_of_the_target(twopass, price_model: Path) -> None:
-    outcome = twopass("evaluate", "model", "houses.csv")
+def test_evaluate_measures_in_the_units_of_the_target(twopass, price_model: str, houses: Path) -> None:
+    outcome = twopass("evaluate", price_model, "houses.csv")
     report = dict(line.rsplit(maxsplit=1) for line in outcome.out.splitlines())
     assert float(report["R2"]) > 0.98
     assert 0 < float(report["mean absolute error"]) < 20_000
     assert report["rows"] == "200"
 
 
-def test_evaluate_needs_the_target(twopass, price_model: Path, tmp_path: Path) -> None:
+def test_evaluate_needs_the_target(twopass, price_model: str, tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text("district,area\nsouth,100\n")
-    outcome = twopass("evaluate", "model", "new.csv")
+    outcome = twopass("evaluate", price_model, "new.csv")
     assert outcome.status == 2
     assert "there is no column 'price'" in outcome.err
 

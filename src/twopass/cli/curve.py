@@ -73,7 +73,8 @@ def _trace(values: Grid, low: float, high: float, shape: tuple[int, int]) -> Gri
     first = np.minimum(row, np.where(row > before, before + 1, before))
     last = np.maximum(row, np.where(row < before, before - 1, before))
     index = np.arange(rows)[:, None]
-    return np.logical_and(index >= first, index <= last)
+    dots: Grid = (index >= first) & (index <= last)
+    return dots
 
 
 def _cells(grids: list[Grid], braille: bool) -> list[Text]:

@@ -55,7 +55,7 @@ def train(
     ] = 0.1,
     hidden: Annotated[
         str, typer.Option(metavar="SIZES", help="Sizes of the hidden layers, or none.", rich_help_panel=_NETWORK)
-    ] = "64,64",
+    ] = "128,128",
     activation: Annotated[
         str, typer.Option(metavar="NAME", help="Activation of the hidden layers.", rich_help_panel=_NETWORK)
     ] = "relu",
@@ -193,10 +193,9 @@ def _show_outcome(samples: Samples, fitted: Fitted, n_train: int) -> None:
 
 
 def _pictures(history: Mapping[str, Sequence[float]]) -> list[dict[str, Sequence[float]]]:
-    """The loss, and the metric of the validation rows."""
-    losses = {"training loss": history["loss"], "validation loss": history["val_loss"]}
-    metrics = {name.removeprefix("val_"): values for name, values in history.items() if name.startswith("val_")}
-    return [losses, *({f"validation {name}": values} for name, values in metrics.items() if name != "loss")]
+    """The losses together, and each metric."""
+    metrics = [name for name in history if name not in ("loss", "val_loss", "learning_rate", "seconds")]
+    return [{name: history[name] for name in names} for names in (("loss", "val_loss"), *((name,) for name in metrics))]
 
 
 def _show_next(folder: Path, source: str) -> None:

@@ -15,6 +15,9 @@ __all__ = ["Category", "Encoder", "Number", "infer_task"]
 
 #: A numeric target with more different values than this is a quantity, not a class.
 _MOST_INFERRED_CLASSES = 20
+#: Inputs are at most this many standard deviations from the mean: a stray value then neither dominates the training nor
+#: is extrapolated from.
+_FURTHEST = 10.0
 #: A text feature with more different values than this is a name, a date or a remark, not a category.
 _MOST_CATEGORIES = 100
 
@@ -23,12 +26,21 @@ _MOST_CATEGORIES = 100
 class Number:
     """A column of numbers, seen as ``(value - mean) / scale``.
 
+    Parameters
+    ----------
+    name : str
+        Of the column.
+    mean, scale : float
+        What is subtracted, and what it is divided by then.
+    limit : float, optional
+        How far from 0 an input can be; what is further counts as that far. Targets are not limited.
+
     Examples
     --------
     >>> table = Table({"size": np.array([1.0, 5.0])}, "toys.csv")
     >>> size = Number("size").standardised(table)
     >>> size
-    Number(name='size', mean=3.0, scale=2.0)
+    Number(name='size', mean=3.0, scale=2.0, limit=10.0)
     >>> size.encode(table).tolist(), size.decode(np.array([-1.0, 1.0])).tolist()
     ([-1.0, 1.0], [1.0, 5.0])
     """
@@ -36,6 +48,7 @@ class Number:
     name: str
     mean: float = 0.0
     scale: float = 1.0
+    limit: float | None = None
     task: ClassVar[Task] = "regression"
 
     @property
@@ -44,9 +57,9 @@ class Number:
         return 1
 
     def standardised(self, table: Table) -> Number:
-        """Return the same column with the mean and the standard deviation that it has in a table."""
+        """Return the column with the mean and the standard deviation that it has in a table, and a limit of 10."""
         values = table.numbers(self.name)
-        return Number(self.name, mean=float(values.mean()), scale=float(values.std()) or 1.0)
+        return Number(self.name, mean=float(values.mean()), scale=float(values.std()) or 1.0, limit=_FURTHEST)
 
     def encode(self, table: Table) -> Array:
         """Return the column's scaled values as float32, shape (n_rows,)."""
@@ -54,7 +67,8 @@ class Number:
 
     def inputs(self, table: Table) -> Array:
         """Return the column as inputs of a network, shape (n_rows, 1)."""
-        return self.encode(table)[:, None]
+        values = self.encode(table)[:, None]
+        return values if self.limit is None else np.clip(values, -self.limit, self.limit)
 
     def decode(self, outputs: Array) -> Array:
         """Return the values that a network's outputs, shape (n_rows,) or (n_rows, 1), stand for."""
@@ -184,7 +198,10 @@ class Encoder:
         return cls(features, Category(name, dataset.target_names) if dataset.task == "classification" else Number(name))
 
     def standardised(self, table: Table) -> Encoder:
-        """Return the encoder that scales each column of numbers to mean 0 and standard deviation 1 in a table."""
+        """Return the encoder that scales each column of numbers to mean 0 and standard deviation 1 in a table.
+
+        Inputs are then limited to 10 standard deviations.
+        """
         features = tuple(feature.standardised(table) for feature in self.features)
         return Encoder(features, self.target.standardised(table))
 
