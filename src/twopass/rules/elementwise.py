@@ -113,17 +113,22 @@ elementwise(np.log10, lambda _y, x: 1 / (_LN10 * x), domain=POSITIVE)
 elementwise(np.log1p, lambda _y, x: 1 / (1 + x), domain=UNIT)
 
 
-def _share(y: Any, x: Any) -> Any:
-    # Where one operand is the whole sum, also at infinity, its share is exactly 1: inf - inf must not appear.
-    return np.where(y == x, 0, x - y)
+def _share(exponential: Any, a: Any, b: Any) -> Any:
+    """exp(a) / (exp(a) + exp(b)), to the last digits at any size of the operands and of their difference."""
+    apart = np.where(np.isinf(a) & (a == b), 0, b - a)
+    positive = apart > 0
+    small = exponential(np.where(positive, -apart, apart))  # at most 1
+    return np.where(positive, small, 1) / (1 + small)
 
 
-elementwise(
-    np.logaddexp, lambda y, a, _b: np.exp(_share(y, a)), lambda y, _a, b: np.exp(_share(y, b)), holomorphic=False
-)
-elementwise(
-    np.logaddexp2, lambda y, a, _b: np.exp2(_share(y, a)), lambda y, _a, b: np.exp2(_share(y, b)), holomorphic=False
-)
+for _logadd, _exponential in ((np.logaddexp, np.exp), (np.logaddexp2, np.exp2)):
+    elementwise(
+        _logadd,
+        lambda _y, a, b, exp=_exponential: _share(exp, a, b),
+        lambda _y, a, b, exp=_exponential: _share(exp, b, a),
+        examples=[call(operand(3, 4), operand(4)), call(operand(3), 1.5)],
+        holomorphic=False,
+    )
 
 # --- trigonometry ---------------------------------------------------------------------------------------------------
 
