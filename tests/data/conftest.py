@@ -1,24 +1,23 @@
 from __future__ import annotations
 
 import os
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from twopass.data import download
-
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let only file:// addresses through."""
-    open_address = download.urllib.request.urlopen
+    open_address = urllib.request.urlopen
 
     def local_only(url: str, **options: object) -> object:
         assert url.startswith("file://"), f"a test reached for {url}"
         return open_address(url, **options)
 
-    monkeypatch.setattr(download.urllib.request, "urlopen", local_only)
+    monkeypatch.setattr(urllib.request, "urlopen", local_only)
 
 
 @pytest.fixture
@@ -40,3 +39,15 @@ def real_files(root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
         monkeypatch.setenv("TWOPASS_DATA", str(folder))
 
     return need
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a text to a CSV file."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "toys.csv"
+        path.write_bytes(text.encode())
+        return path
+
+    return write

@@ -24,7 +24,7 @@ def test_offline_says_which_file_to_put_where(name: str, cache: Path, monkeypatc
     def unreachable(url: str, **options: object) -> None:
         raise ConnectionError("no route to host")
 
-    monkeypatch.setattr("twopass.data.download.urllib.request.urlopen", unreachable)
+    monkeypatch.setattr("urllib.request.urlopen", unreachable)
     with pytest.raises(DataError, match="no route to host") as caught:
         load(name)
     assert str(cache / DATASETS[name].files[0].path) in str(caught.value)

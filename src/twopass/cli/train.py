@@ -28,7 +28,8 @@ _TRAINING = "Training"
 
 def train(
     source: Annotated[
-        str, typer.Argument(metavar="[SOURCE]", help="A data set (see: twopass datasets), or a CSV or NPZ file.")
+        str,
+        typer.Argument(metavar="[SOURCE]", help="A data set (see: twopass datasets), or a CSV, Parquet or NPZ file."),
     ] = "digits",
     target: Annotated[
         str | None,

@@ -8,8 +8,9 @@ from twopass.data.digits import load_digits
 from twopass.data.download import cache_folder
 from twopass.data.encoding import Category, Encoder, Number, infer_task
 from twopass.data.mnist import load_fashion_mnist, load_mnist
+from twopass.data.reading import from_frame, read_table
 from twopass.data.registry import DATASETS, load
-from twopass.data.tables import Table, read_table
+from twopass.data.tables import Table
 
 __all__ = [
     "DATASETS",
@@ -20,6 +21,7 @@ __all__ = [
     "Number",
     "Table",
     "cache_folder",
+    "from_frame",
     "infer_task",
     "load",
     "load_california_housing",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tarfile
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,8 @@ _COLUMNS = (
 
 def _to_csv(archive: bytes) -> bytes:
     """StatLib's archive as a CSV file with a header."""
+    import tarfile  # here, because it is slow to import and seldom needed
+
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as members:
         rows = members.extractfile("CaliforniaHousing/cal_housing.data")
         table = np.loadtxt(rows or (), delimiter=",", ndmin=2)

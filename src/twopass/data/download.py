@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import hashlib
-import http.client
 import os
-import urllib.request
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +84,9 @@ def fetch(file: RemoteFile, progress: Progress | None = None) -> bytes:
 
 
 def _download(file: RemoteFile, path: Path, progress: Progress | None) -> bytes:
+    import http.client  # here, because these two are slow to import and seldom needed
+    import urllib.request
+
     try:
         with urllib.request.urlopen(file.url, timeout=_TIMEOUT) as response:
             return _read(response, path.name, progress)

@@ -1,22 +1,17 @@
-"""Tables from files: named columns of numbers or text, read from CSV or NPZ."""
+"""Tables: named columns of numbers or text."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import difflib
-import os
-import zipfile
-import zlib
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from twopass.errors import DataError, compose
 
-__all__ = ["Table", "read_table"]
+__all__ = ["Array", "Table", "is_number"]
 
 #: How files spell "no value here".
 _MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "none")
@@ -78,7 +73,7 @@ class Table:
         if values.dtype.kind != "U":
             return True
         present = values[~self._missing(name)]
-        return 2 * sum(map(_is_number, present.tolist())) > len(present)
+        return 2 * sum(map(is_number, present.tolist())) > len(present)
 
     def numbers(self, name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return a column as finite float64 numbers.
@@ -93,7 +88,7 @@ class Table:
         try:
             numbers = values.astype(np.float64)
         except ValueError:
-            not_numbers = np.array([not _is_number(value) for value in values.tolist()])
+            not_numbers = np.array([not is_number(value) for value in values.tolist()])
             instead = "Correct it, or drop the column."
             self._refuse(name, not_numbers, "holds {value!r} where a number is needed", instead)
             raise
@@ -146,116 +141,14 @@ class Table:
         if bad.any():
             row, count = int(np.argmax(bad)), int(bad.sum())
             what = f"column {name!r} {problem.format(value=self.columns[name][row].item())}"
-            why = f"So do {count - 1} more rows." if count > 1 else ""
+            why = f"{count} rows are like this." if count > 1 else ""
             raise DataError(compose(what, where=self.place(row), why=why, instead=instead))
 
 
-def read_table(path: str | os.PathLike[str]) -> Table:
-    r"""Read a table from a file.
-
-    ``.csv``, ``.tsv`` and ``.txt`` files have a header and one row a line, in UTF-8; the separator is whichever of
-    comma, semicolon and tab the header holds most of.
-
-    ``.npz`` files hold arrays of numbers or text: ``x`` of shape (n_rows, n_features) becomes the columns ``x0``,
-    ``x1``, ...; a one-dimensional array becomes a column under its own name. Pickled objects are refused.
-
-    Raises
-    ------
-    DataError
-        When the file is missing, of another kind, damaged or empty, or a row has too many or too few values.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder, "toys.csv")
-    ...     _ = path.write_text("size,colour\n1,red\n2.5,blue\n")
-    ...     read_table(path).numbers("size")
-    array([1. , 2.5])
-    """
-    path = Path(path)
-    readers = {".csv": _read_csv, ".tsv": _read_csv, ".txt": _read_csv, ".npz": _read_npz}
-    reader = readers.get(path.suffix.lower())
-    try:
-        if reader is None or not path.is_file():
-            path.stat()
-            instead = f"The kinds of file are {', '.join(readers)}."
-            raise DataError(compose("this is not a table", where=str(path), instead=instead))
-        table = reader(path)
-    except FileNotFoundError as error:
-        raise DataError(compose("there is no such file", where=str(path))) from error
-    except OSError as error:
-        raise DataError(compose(f"the file cannot be read: {error.strerror or error}", where=str(path))) from error
-    if len(table) == 0:
-        raise DataError(compose("the file holds no rows", where=str(path)))
-    return table
-
-
-def _read_csv(path: Path) -> Table:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            first_line = file.readline()
-            file.seek(0)
-            reader = csv.reader(file, delimiter=max(",;\t", key=first_line.count), strict=True)
-            lines = [(reader.line_num, [value.strip() for value in row]) for row in reader if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        instead = "Save it as CSV in UTF-8."
-        raise DataError(compose(f"this is not a CSV file: {error}", where=str(path), instead=instead)) from error
-    if not lines:
-        return Table({}, path.name)
-    (_, header), *rows = lines
-    _check_header(header, path)
-    for line, row in rows:
-        if len(row) != len(header):
-            what = f"the row has {len(row)} values where the header has {len(header)} names"
-            raise DataError(compose(what, where=f"{path.name}, line {line}"))
-    columns = zip(*(row for _, row in rows), strict=True)
-    arrays = {name: np.array(values) for name, values in zip(header, columns, strict=bool(rows))}
-    return Table(arrays, path.name, places=np.array([line for line, _ in rows]))
-
-
-def _check_header(header: list[str], path: Path) -> None:
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        what = f"the header names {', '.join(map(repr, repeated))} more than once"
-        raise DataError(compose(what, where=str(path), instead="Give every column a name of its own."))
-    if all(map(_is_number, header)):
-        what = "the first line holds numbers where the names of the columns are expected"
-        raise DataError(compose(what, where=str(path), instead="Put a header line on top, such as a,b,y."))
-
-
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a text spells a number."""
     try:
         float(text)
     except ValueError:
         return False
     return True
-
-
-def _read_npz(path: Path) -> Table:
-    try:
-        with zipfile.ZipFile(path):  # np.load takes other kinds of file too
-            pass
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(compose(f"this is not an NPZ file of plain arrays: {error}", where=str(path))) from error
-    columns: dict[str, Array] = {}
-    for name, array in arrays.items():
-        columns.update(_columns_of(name, array, path))
-    if len({len(values) for values in columns.values()}) > 1:
-        why = f"There are {', '.join(f'{name} {array.shape}' for name, array in arrays.items())}."
-        raise DataError(compose("the arrays differ in their number of rows", where=str(path), why=why))
-    return Table(columns, path.name)
-
-
-def _columns_of(name: str, array: Array, path: Path) -> dict[str, Array]:
-    """The columns that an array of an NPZ file stands for."""
-    if array.ndim not in (1, 2) or array.dtype.kind not in "biufU":
-        what = f"the array {name!r} has the shape {array.shape} and dtype {array.dtype}"
-        instead = (
-            "Store numbers or text, with one row per sample: x of shape (n_rows, n_features), y of shape (n_rows,)."
-        )
-        raise DataError(compose(what, where=str(path), instead=instead))
-    values = array if array.dtype.kind == "U" else array.astype(np.float64)
-    return {name: values} if array.ndim == 1 else {f"{name}{j}": column for j, column in enumerate(values.T)}
