@@ -29,7 +29,7 @@ _TRAINING = "Training"
 def train(
     source: Annotated[
         str,
-        typer.Argument(metavar="[SOURCE]", help="A data set (see: twopass datasets), or a CSV, Parquet or NPZ file."),
+        typer.Argument(metavar="[SOURCE]", help="A data set (see: twopass datasets) or a CSV, Parquet or NPZ file."),
     ] = "digits",
     target: Annotated[
         str | None,
