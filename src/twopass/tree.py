@@ -182,11 +182,7 @@ def flatten_with_paths(tree: Any) -> list[tuple[Path, Any]]:
     parts = _children(tree)
     if parts is None:
         return [((), tree)]
-    return [
-        ((key, *path), leaf)
-        for key, child in zip(*parts, strict=True)
-        for path, leaf in flatten_with_paths(child)
-    ]
+    return [((key, *path), leaf) for key, child in zip(*parts, strict=True) for path, leaf in flatten_with_paths(child)]
 
 
 def map(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 import twopass as tp
-from twopass.core.rule import COMPOSITE_EXAMPLES, RULES, Constant, Example, Operand, Rule, Unsupported, invoke, name_of
+from twopass.core.registry import COMPOSITE_EXAMPLES, RULES, invoke
+from twopass.core.rule import Constant, Example, Operand, Rule, Unsupported, name_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Case:
         values = iter(operands)
         args = _fill(self.example.args, values)
         kwargs = _fill(dict(self.example.kwargs), values)
-        own = self.function is operator.setitem or self.function.__module__.startswith("twopass.")
+        own = self.function is operator.setitem or getattr(self.function, "__module__", "numpy").startswith("twopass.")
         out = invoke(self.function, *args, **kwargs) if own else self.function(*args, **kwargs)
         leaves = out if isinstance(out, (tuple, list)) else [out]
         return tuple(leaf for leaf in leaves if np.result_type(_dtype(leaf)).kind in "fc")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import twopass as tp
 from rules.against import agrees, fails_alike
-from twopass.core.rule import RULES
+from twopass.core.registry import RULES
 
 RNG = np.random.default_rng(7)
 A, B, V = RNG.normal(size=(3, 4)), RNG.normal(size=(4, 3)), RNG.normal(size=4)

@@ -20,7 +20,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from twopass.core.operators import as_array, as_integers, astype, holds_traced
-from twopass.core.rule import ENGINE, METHODS, RULES, Constant, Rule, Unsupported, detach, name_of
+from twopass.core.registry import ENGINE, METHODS, RULES
+from twopass.core.rule import Constant, Rule, Unsupported, detach, name_of
 from twopass.core.trace import Trace, snapshot
 from twopass.core.views import Flat, View, check_writeable, write_through
 from twopass.errors import DetachedError, UnsupportedOperatorError, compose

@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from twopass.core.rule import invoke, is_traced
+from twopass.core.registry import invoke
+from twopass.core.rule import is_traced
 
 __all__ = ["Scatter", "as_array", "as_integers", "as_operand", "assign_part", "astype", "holds_traced", "scatter"]
 

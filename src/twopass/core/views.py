@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import as_array, assign_part
-from twopass.core.rule import Rule, invoke
+from twopass.core.registry import invoke
+from twopass.core.rule import Rule
 from twopass.errors import compose
 
 __all__ = ["Flat", "View", "check_writeable", "write_through"]

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from twopass.core.operators import as_array
-from twopass.core.rule import POSITIVE, call, composite, is_traced, operand
+from twopass.core.registry import composite
+from twopass.core.rule import POSITIVE, call, is_traced, operand
 
 _ABSENT = np._NoValue
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import as_array
-from twopass.core.rule import bilinear, call, composite, operand
+from twopass.core.registry import bilinear, composite
+from twopass.core.rule import call, operand
 from twopass.rules.matmul import conjugated
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import as_array
-from twopass.core.rule import POSITIVE, call, composite, constant, operand, unsupported
+from twopass.core.registry import composite, constant, unsupported
+from twopass.core.rule import POSITIVE, call, operand
 
 # --- arrays like another --------------------------------------------------------------------------------------------
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.rule import call, composite, custom, linear, operand
+from twopass.core.registry import composite, custom, linear
+from twopass.core.rule import call, operand
 
 __all__ = ["running_extreme"]
 

@@ -10,20 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.rule import (
-    ANY,
-    NONZERO,
-    POSITIVE,
-    UNIT,
-    call,
-    composite,
-    constant,
-    detach,
-    elementwise,
-    linear,
-    operand,
-    unsupported,
-)
+from twopass.core.registry import composite, constant, elementwise, linear, unsupported
+from twopass.core.rule import ANY, NONZERO, POSITIVE, UNIT, call, detach, operand
 
 _LN2 = 0.6931471805599453094
 _LN10 = 2.302585092994045684

@@ -12,15 +12,8 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import Scatter, as_array, assign_part, scatter
-from twopass.core.rule import (
-    call,
-    composite,
-    invoke,
-    is_traced,
-    linear,
-    operand,
-    ufunc_method,
-)
+from twopass.core.registry import composite, invoke, linear, ufunc_method
+from twopass.core.rule import call, is_traced, operand
 from twopass.errors import DetachedError, compose
 
 # --- getitem and its transpose --------------------------------------------------------------------------------------

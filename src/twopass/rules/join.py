@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import as_array, as_operand
-from twopass.core.rule import call, composite, invoke, linear, operand
+from twopass.core.registry import composite, invoke, linear
+from twopass.core.rule import call, operand
 
 # --- joining --------------------------------------------------------------------------------------------------------
 

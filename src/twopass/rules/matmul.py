@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import as_array
-from twopass.core.rule import Spec, bilinear, call, composite, operand
+from twopass.core.registry import bilinear, composite
+from twopass.core.rule import Spec, call, operand
 
 __all__ = ["conjugated", "matmul_first", "matmul_second", "padded"]
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import as_array, holds_traced
-from twopass.core.rule import call, composite, invoke, linear, operand
+from twopass.core.registry import composite, invoke, linear
+from twopass.core.rule import call, operand
 from twopass.errors import UnsupportedOperatorError, compose
 
 _STATISTICS = {"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median}

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from twopass.core.operators import scatter
-from twopass.core.rule import call, custom, detach, operand
+from twopass.core.registry import custom
+from twopass.core.rule import call, detach, operand
 from twopass.rules.reduce import rows, unrows
 
 

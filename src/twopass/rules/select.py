@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import as_operand
-from twopass.core.rule import call, composite, invoke, is_traced, operand, selection
+from twopass.core.registry import composite, invoke, selection
+from twopass.core.rule import call, is_traced, operand
 from twopass.errors import UnsupportedOperatorError, compose
 
 _MASK = np.array([[True, False, True, False], [False, False, True, True], [True, True, False, True]])

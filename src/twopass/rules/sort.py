@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import scatter
-from twopass.core.rule import call, composite, constant, custom, detach, operand, unsupported
+from twopass.core.registry import composite, constant, custom, unsupported
+from twopass.core.rule import call, detach, operand
 
 # --- sorting --------------------------------------------------------------------------------------------------------
 

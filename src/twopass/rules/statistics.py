@@ -10,7 +10,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from twopass.core.operators import as_array
-from twopass.core.rule import POSITIVE, call, composite, linear, operand
+from twopass.core.registry import composite, linear
+from twopass.core.rule import POSITIVE, call, operand
 from twopass.rules.reduce import divide, expand, included, spread
 
 _ABSENT = np._NoValue
