@@ -134,7 +134,8 @@ class Category:
 
     def decode(self, outputs: Array) -> Array:
         """Return the value with the largest of a network's outputs, shape (n_rows, n_values), in each row."""
-        return np.array(self.values)[outputs.argmax(axis=1)]
+        values: Array = np.array(self.values)[outputs.argmax(axis=1)]
+        return values
 
 
 Column = Number | Category

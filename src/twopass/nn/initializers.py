@@ -251,7 +251,8 @@ class Orthogonal(Initializer):
             raise ShapeError(compose(what, instead="Use another initializer."))
         q, r = np.linalg.qr(generator.standard_normal((max(shape), min(shape))))
         q = q * np.copysign(self.gain, np.diagonal(r))
-        return (q if shape[0] >= shape[1] else q.T).astype(dtype)
+        matrix: NDArray = (q if shape[0] >= shape[1] else q.T).astype(dtype)
+        return matrix
 
 
 for _prefix, _scale, _mode in (("glorot", 1.0, "mean"), ("he", 2.0, "inputs"), ("lecun", 1.0, "inputs")):
