@@ -40,3 +40,16 @@ def run_python(environment: dict[str, str]) -> Callable[..., str]:
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def real_files(root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Point the cache at real files of a data set, or skip the test when there are none on this machine."""
+
+    def need(name: str) -> None:
+        folder = Path(os.environ.get("TWOPASS_DATA") or root.parent / "shared" / "data")
+        if not (folder / name).is_dir():
+            pytest.skip(f"no files of {name}: set TWOPASS_DATA to a folder that holds {name}/")
+        monkeypatch.setenv("TWOPASS_DATA", str(folder))
+
+    return need

@@ -23,13 +23,13 @@ NOT_DISPATCHED = {
     "show_config", "show_runtime", "test", "tri", "tril_indices", "triu_indices", "typename", "diag_indices",
     "finfo", "iinfo", "isdtype", "fftfreq", "rfftfreq", "iterable", "isscalar", "nditer", "ndenumerate", "ndindex",
     "vectorize", "frompyfunc", "broadcast", "flatiter", "poly1d", "format_float_positional",
-    "format_float_scientific", "bool_", "asmatrix", "may_share_memory", "mintypecode",
+    "format_float_scientific", "bool_", "asmatrix", "may_share_memory", "fft.test", "linalg.test", "mintypecode",
 }  # fmt: skip
 
 #: Functions of integers, dates, strings or files alone: nothing traced can get there.
 OTHER_ARGUMENTS = {
     "bitwise_and", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "datetime_as_string",
-    "datetime_data", "empty", "fft.test", "full", "gcd", "isnat", "lcm", "left_shift", "linalg.test", "mintypecode",
+    "datetime_data", "empty", "full", "gcd", "isnat", "lcm", "left_shift", "mintypecode",
     "ones", "packbits", "ravel_multi_index", "right_shift", "unpackbits", "unravel_index", "zeros", "savetxt",
     "can_cast", "fft.fftfreq", "fft.rfftfreq", "busday_count", "busday_offset", "is_busday",
 }  # fmt: skip

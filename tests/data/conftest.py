@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -26,19 +25,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("TWOPASS_DATA", str(folder))
     return folder
-
-
-@pytest.fixture
-def real_files(root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Point the cache at real files of a data set, or skip the test when there are none on this machine."""
-
-    def need(name: str) -> None:
-        folder = Path(os.environ.get("TWOPASS_DATA") or root.parent / "shared" / "data")
-        if not (folder / name).is_dir():
-            pytest.skip(f"no files of {name}: set TWOPASS_DATA to a folder that holds {name}/")
-        monkeypatch.setenv("TWOPASS_DATA", str(folder))
-
-    return need
 
 
 @pytest.fixture
