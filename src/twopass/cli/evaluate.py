@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from twopass.cli.display import results, show_fields
+from twopass.cli.model import Fitted
 from twopass.cli.source import read_rows
 
 __all__ = ["evaluate"]
@@ -23,8 +24,6 @@ def evaluate(
     Example:
       twopass evaluate digits-model digits
     """
-    from twopass.cli.model import Fitted  # here: other commands start faster without the engine
-
     fitted = Fitted.load(folder)
     rows = read_rows(source)
     report = fitted.report(fitted.encoder.inputs(rows), fitted.encoder.target.encode(rows))

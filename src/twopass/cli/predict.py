@@ -13,6 +13,7 @@ import numpy as np
 import typer
 
 from twopass.cli.display import notes, results, table
+from twopass.cli.model import Fitted
 from twopass.cli.source import read_rows
 from twopass.errors import DataError, compose
 from twopass.files import write_atomically
@@ -38,8 +39,6 @@ def predict(
     Example:
       twopass predict digits-model digits --out predictions.csv
     """
-    from twopass.cli.model import Fitted  # here: other commands start faster without the engine
-
     predictions = Fitted.load(folder).predict(read_rows(source))
     if out is not None:
         _write(out, predictions)

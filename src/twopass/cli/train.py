@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import math
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from twopass import data, nn
-from twopass.cli.display import notes, results, show_curves, show_fields
-from twopass.cli.source import Samples, read_samples
+from twopass import data
+from twopass.cli import model
+from twopass.cli.display import notes
+from twopass.cli.report import show_next, show_outcome, show_plan
+from twopass.cli.source import read_samples
 from twopass.errors import ArgumentError, compose
 from twopass.io import check_destination
-
-if TYPE_CHECKING:
-    from twopass.cli.model import Fitted
+from twopass.train import EarlyStopping, Progress, Trainer
 
 __all__ = ["train"]
 
@@ -104,9 +102,6 @@ def train(
       twopass train mnist --hidden 300,100 --epochs 10
       twopass train houses.csv --target price --early-stopping 5
     """
-    from twopass.cli import model  # here: other commands start faster without the engine
-    from twopass.train import EarlyStopping, Progress, Trainer
-
     folder = out or Path(f"{Path(source).stem}-model")
     check_destination(folder)
     sizes = model.parse_sizes(hidden)
@@ -123,7 +118,7 @@ def train(
     x, y, *held_out = data.split(samples.x_train, samples.y_train, validation, seed=seed, stratify=classification)
     fitted = model.Fitted(trainer, encoder)
     if not quiet:
-        _show_plan(samples, fitted, len(x), len(held_out[0]))
+        show_plan(samples, fitted, len(x), len(held_out[0]))
     callbacks = [] if early_stopping is None else [EarlyStopping(patience=early_stopping)]
     try:
         trainer.fit(
@@ -139,8 +134,8 @@ def train(
         raise
     fitted.save(folder)
     if not quiet:
-        _show_outcome(samples, fitted, len(x))
-        _show_next(folder, source)
+        show_outcome(samples, fitted, len(x))
+        show_next(folder, source)
 
 
 def _loss(name: str | None, known: Sequence[str]) -> str:
@@ -149,22 +144,7 @@ def _loss(name: str | None, known: Sequence[str]) -> str:
     return name or known[0]
 
 
-def _show_plan(samples: Samples, fitted: Fitted, n_train: int, n_validation: int) -> None:
-    trainer = fitted.trainer.init(samples.x_train.shape[1:])
-    rows = f"{n_train:,} rows to train on, {n_validation:,} to validate, {len(samples.x_test):,} to test"
-    whole, *layers = nn.summary_rows(trainer.net, trainer.input_shape)
-    sizes = [*trainer.input_shape, *(layer.output_shape[-1] for layer in layers if layer.parameters)]
-    show_fields(
-        results(),
-        {
-            "data": f"{samples.name}: {rows}",
-            "target": f"{fitted.encoder.target.name} ({fitted.encoder.task})",
-            "network": f"{' -> '.join(map(str, sizes))}, {whole.parameters:,} parameters",
-        },
-    )
-
-
-def _keep_what_was_learned(fitted: Fitted, folder: Path) -> None:
+def _keep_what_was_learned(fitted: model.Fitted, folder: Path) -> None:
     """Save the model of an interrupted run, unless there is an older one in its place."""
     if fitted.trainer.epoch == 0:
         return
@@ -173,36 +153,3 @@ def _keep_what_was_learned(fitted: Fitted, folder: Path) -> None:
     else:
         fitted.save(folder)
         notes().print(f"{folder} has the model after epoch {fitted.trainer.epoch}", soft_wrap=True, markup=False)
-
-
-def _show_outcome(samples: Samples, fitted: Fitted, n_train: int) -> None:
-    history = fitted.trainer.history
-    seconds = math.fsum(history["seconds"])
-    epochs = len(history["seconds"])
-    console = results()
-    console.print()
-    show_curves(console, _pictures(history))
-    report = fitted.report(samples.x_test, samples.y_test)
-    console.print()
-    show_fields(
-        console,
-        {
-            "training": f"{epochs} epochs in {seconds:.2f} s, {epochs * n_train / seconds:,.0f} rows/s",
-            "test": ", ".join(f"{name} {value:.4f}" for name, value in report.items()),
-        },
-    )
-
-
-def _pictures(history: Mapping[str, Sequence[float]]) -> list[dict[str, Sequence[float]]]:
-    """The losses together, and each metric."""
-    metrics = [name for name in history if name not in ("loss", "val_loss", "learning_rate", "seconds")]
-    return [{name: history[name] for name in names} for names in (("loss", "val_loss"), *((name,) for name in metrics))]
-
-
-def _show_next(folder: Path, source: str) -> None:
-    model, rows = shlex.quote(str(folder)), shlex.quote(source)
-    lines = [f"twopass evaluate {model} {rows}", f"twopass predict {model} {rows} --out predictions.csv"]
-    console = results()
-    console.print(f"\nSaved in {folder}. Next:", soft_wrap=True, markup=False)
-    for line in lines:
-        console.print(f"  {line}", soft_wrap=True, markup=False)
