@@ -19,6 +19,7 @@ from twopass.train.history import record_epoch
 from twopass.train.parameters import Partition, first_not_finite
 from twopass.train.samples import Batch, Samples
 from twopass.train.step import Loss, make_step
+from twopass.train.threads import blas_threads
 
 if TYPE_CHECKING:
     from twopass.train.callbacks.base import Callback
@@ -104,9 +105,10 @@ def fit(run: Run, callbacks: Sequence[Callback]) -> None:
     try:
         for callback in callbacks:
             callback.on_fit_begin(run)
-        for epoch in range(run.first_epoch, run.last_epoch + 1):
-            if run.stop_reason is None:
-                loop.run_epoch(epoch)
+        with blas_threads(run.trainer.threads, run.trainer.params, run.batch_size):
+            for epoch in range(run.first_epoch, run.last_epoch + 1):
+                if run.stop_reason is None:
+                    loop.run_epoch(epoch)
     except NotFiniteError as error:
         if not any(callback.on_not_finite(run, error) for callback in callbacks):
             run.error = error

@@ -46,7 +46,8 @@ class Trainer:
     backend : {"auto", "numpy"}
         What computes the steps.
     threads : int, optional
-        Threads of compiled code; all allowed CPUs by default. (NumPy's own threads are its BLAS library's.)
+        Threads of the matrix products during `fit`. By default one for small networks, for which more would cost time,
+        and otherwise what the BLAS library chooses.
 
     Attributes
     ----------
