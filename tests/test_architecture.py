@@ -21,6 +21,7 @@ HEAVY = {
     *("llvmlite", "rich", "typer"),
     *("matplotlib", "narwhals", "onnx", "pandas", "polars", "scipy", "sklearn", "starlette", "uvicorn"),
     *("cupy", "mpi4py"),
+    *("asyncio", "http.client", "tarfile", "urllib.request"),
 }
 
 #: Rooms whose functions users reach as `twopass.name`; their modules are not addresses to import from.

@@ -21,8 +21,10 @@ Every message says **what** happened, **where** (file and line of the user's cod
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
+from collections.abc import Iterable
 from types import CodeType, FrameType
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "compose",
     "is_user_file",
     "location",
+    "unknown_name",
     "user_frame",
     "user_location",
 ]
@@ -147,3 +150,17 @@ def compose(what: str, *, where: str | None = None, why: str = "", instead: str 
     where = where or user_location()
     head = f"{what} (at {where})." if where else f"{what}."
     return " ".join(part for part in (head, why, instead) if part)
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """The message for a name that nothing has: the nearest one, then all of them.
+
+    Examples
+    --------
+    >>> print(unknown_name("activation", "rely", ["tanh", "relu"]))
+    there is no activation named 'rely' ... Did you mean 'relu'? Known names: relu, tanh.
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"Did you mean {near[0]!r}? " if near else ""
+    return compose(f"there is no {kind} named {name!r}", instead=f"{hint}Known names: {', '.join(names)}.")

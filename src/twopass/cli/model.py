@@ -11,9 +11,8 @@ import numpy as np
 
 from twopass import nn, optim
 from twopass.data import Encoder, Table
-from twopass.errors import ArgumentError, ModelError, compose
+from twopass.errors import ArgumentError, ModelError, compose, unknown_name
 from twopass.io import load_model
-from twopass.nn.registry import unknown_name
 from twopass.train import Trainer
 
 __all__ = ["LOSSES", "Fitted", "make_network", "make_optimizer", "parse_sizes"]
@@ -71,7 +70,7 @@ def make_optimizer(name: str, learning_rate: float) -> optim.Optimizer:
         When there is none of this name.
     """
     if name.lower() not in _OPTIMIZERS:
-        raise ArgumentError(unknown_name("optimizer", name, list(_OPTIMIZERS)))
+        raise ArgumentError(unknown_name("optimizer", name, _OPTIMIZERS))
     return _OPTIMIZERS[name.lower()](learning_rate=learning_rate)
 
 

@@ -43,16 +43,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from twopass.checks import Finite, Positive
 from twopass.errors import ArgumentError, ShapeError, compose
 from twopass.nn.registry import REGISTRIES, Registry
 from twopass.nn.specification import Specification
-from twopass.nn.validation import check_number
 
 __all__ = [
     "Constant",
@@ -87,7 +87,7 @@ class Initializer(Specification, abstract=True):
         raise NotImplementedError
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Constant(Initializer):
     """The same value everywhere. For biases; weights need different values (see the module's text).
 
@@ -107,16 +107,13 @@ class Constant(Initializer):
     array([0.1, 0.1], dtype=float32)
     """
 
-    value: float
-
-    def __post_init__(self) -> None:
-        self._set(value=check_number("Constant", "value", self.value, "(-inf, inf)"))
+    value: Finite
 
     def __call__(self, generator: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> NDArray:
         return np.full(shape, self.value, dtype)
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@dataclass(frozen=True, eq=False)
 class Given(Initializer):
     """An array of your own: `Dense` makes one when it gets an array as initializer.
 
@@ -165,7 +162,7 @@ class Given(Initializer):
         return hash((self.values.shape, self.values.tobytes()))
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class VarianceScaling(Initializer):
     """Random numbers of mean 0 and variance ``scale / n``.
 
@@ -191,17 +188,9 @@ class VarianceScaling(Initializer):
     0.0020
     """
 
-    scale: float = 1.0
-    mode: str = "mean"
-    distribution: str = "normal"
-
-    def __post_init__(self) -> None:
-        self._set(scale=check_number("VarianceScaling", "scale", self.scale, "(0, inf)"))
-        allowed = {"mode": ("inputs", "outputs", "mean"), "distribution": ("normal", "uniform")}
-        for name, choices in allowed.items():
-            if getattr(self, name) not in choices:
-                what = f"VarianceScaling: {name} must be one of {choices}, got {getattr(self, name)!r}"
-                raise ArgumentError(compose(what))
+    scale: Positive = 1.0
+    mode: Literal["inputs", "outputs", "mean"] = "mean"
+    distribution: Literal["normal", "uniform"] = "normal"
 
     def __call__(self, generator: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> NDArray:
         inputs, outputs = shape[:-1], shape[-1:]
@@ -215,7 +204,7 @@ class VarianceScaling(Initializer):
         return generator.uniform(-limit, limit, shape).astype(dtype)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Orthogonal(Initializer):
     """A random matrix with orthonormal rows or columns, whichever are fewer, times `gain`.
 
@@ -240,10 +229,7 @@ class Orthogonal(Initializer):
     True
     """
 
-    gain: float = 1.0
-
-    def __post_init__(self) -> None:
-        self._set(gain=check_number("Orthogonal", "gain", self.gain, "(0, inf)"))
+    gain: Positive = 1.0
 
     def __call__(self, generator: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> NDArray:
         if len(shape) != 2:
@@ -255,9 +241,13 @@ class Orthogonal(Initializer):
         return matrix
 
 
-for _prefix, _scale, _mode in (("glorot", 1.0, "mean"), ("he", 2.0, "inputs"), ("lecun", 1.0, "inputs")):
-    for _distribution in ("normal", "uniform"):
-        INITIALIZERS.register(f"{_prefix}_{_distribution}", VarianceScaling(_scale, _mode, _distribution))
+for _prefix, _normal in (
+    ("glorot", VarianceScaling(1.0, "mean")),
+    ("he", VarianceScaling(2.0, "inputs")),
+    ("lecun", VarianceScaling(1.0, "inputs")),
+):
+    INITIALIZERS.register(f"{_prefix}_normal", _normal)
+    INITIALIZERS.register(f"{_prefix}_uniform", replace(_normal, distribution="uniform"))
 INITIALIZERS.register("orthogonal", Orthogonal())
 INITIALIZERS.register("zeros", Constant(0.0))
 INITIALIZERS.register("ones", Constant(1.0))

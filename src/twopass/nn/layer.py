@@ -47,7 +47,7 @@ from twopass.nn.types import Array, Key, Params, Seed, Shape
 __all__ = ["Container", "Layer"]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Layer(Specification, abstract=True):
     """Base of all layers: a frozen specification, whose parameters live outside.
 
@@ -184,7 +184,7 @@ class Layer(Specification, abstract=True):
         print(table(summary_rows(self, input_shape, dtype)))
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Container(Layer, abstract=True):
     """Base of the layers that are made of layers; what they do to the parameters, they do to each child's."""
 

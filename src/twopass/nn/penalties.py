@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from twopass.checks import NonNegative, Positive
 from twopass.nn.specification import Specification
 from twopass.nn.types import Array
-from twopass.nn.validation import check_number
 
 __all__ = ["L1", "L1L2", "L2", "Constraint", "MaxNorm", "Penalty"]
 
@@ -29,7 +29,7 @@ class Constraint(Specification, abstract=True):
         raise NotImplementedError
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class L1(Penalty):
     """``strength · Σ |w|`` [1]_: drives weights to exactly zero.
 
@@ -53,16 +53,13 @@ class L1(Penalty):
     2.0
     """
 
-    strength: float
-
-    def __post_init__(self) -> None:
-        self._set(strength=check_number("L1", "strength", self.strength, "[0, inf)"))
+    strength: NonNegative
 
     def __call__(self, weight: Array) -> Array:
         return self.strength * np.sum(np.abs(weight))
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class L2(Penalty):
     """``strength · Σ w²`` [1]_, without a factor 1/2: the derivative is ``2 · strength · w``.
 
@@ -89,16 +86,13 @@ class L2(Penalty):
     5.0
     """
 
-    strength: float
-
-    def __post_init__(self) -> None:
-        self._set(strength=check_number("L2", "strength", self.strength, "[0, inf)"))
+    strength: NonNegative
 
     def __call__(self, weight: Array) -> Array:
         return self.strength * np.sum(np.square(weight))
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class L1L2(Penalty):
     """``l1 · Σ |w| + l2 · Σ w²``: the elastic net [1]_.
 
@@ -123,20 +117,14 @@ class L1L2(Penalty):
     7.0
     """
 
-    l1: float
-    l2: float
-
-    def __post_init__(self) -> None:
-        self._set(
-            l1=check_number("L1L2", "l1", self.l1, "[0, inf)"),
-            l2=check_number("L1L2", "l2", self.l2, "[0, inf)"),
-        )
+    l1: NonNegative
+    l2: NonNegative
 
     def __call__(self, weight: Array) -> Array:
         return self.l1 * np.sum(np.abs(weight)) + self.l2 * np.sum(np.square(weight))
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class MaxNorm(Constraint):
     """The incoming weights of each unit (axis 0 of the weight matrix) have a Euclidean norm of at most `limit` [1]_.
 
@@ -164,10 +152,7 @@ class MaxNorm(Constraint):
            [4., 4.]])
     """
 
-    limit: float
-
-    def __post_init__(self) -> None:
-        self._set(limit=check_number("MaxNorm", "limit", self.limit, "(0, inf)"))
+    limit: Positive
 
     def __call__(self, weight: Array) -> Array:
         norm = np.sqrt(np.sum(np.square(weight), axis=0, keepdims=True))

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from twopass.errors import ArgumentError, compose
+from twopass.errors import ArgumentError, compose, unknown_name
 
-__all__ = ["REGISTRIES", "Registry", "unknown_name"]
+__all__ = ["REGISTRIES", "Registry"]
 
 T = TypeVar("T")
 Entry = TypeVar("Entry")
-
-
-def unknown_name(kind: str, name: str, known: list[str]) -> str:
-    """The message for a name that nothing has: the nearest ones, then all of them."""
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean {near[0]!r}? " if near else ""
-    return compose(f"there is no {kind} named {name!r}", instead=f"{hint}Known names: {', '.join(sorted(known))}.")
 
 
 class Registry(Generic[T]):
@@ -104,7 +96,7 @@ class Registry(Generic[T]):
         """
         if isinstance(name_or_entry, str):
             if name_or_entry not in self._entries:
-                raise ArgumentError(unknown_name(self.kind, name_or_entry, self.names()))
+                raise ArgumentError(unknown_name(self.kind, name_or_entry, self._entries))
             return self._entries[name_or_entry]
         if not callable(name_or_entry):
             what = f"{name_or_entry!r} is no {self.kind}"

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from twopass.checks import Fraction, NonNegative, Positive
 from twopass.optim.optimizer import Optimizer
-from twopass.optim.specification import Fraction, LearningRate, NonNegative, Positive
+from twopass.optim.specification import LearningRate
 
 __all__ = ["Adam", "AdamW", "NAdam", "RAdam"]
 
 
 @dataclasses.dataclass(frozen=True)
-class _Moments(Optimizer):
+class _Moments(Optimizer, abstract=True):
     """Moving averages ``m`` of g and ``v`` of g², whose bias to zero is corrected by 1 - beta1^t and 1 - beta2^t."""
 
     learning_rate: LearningRate = 1e-3

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from twopass.checks import Fraction, Positive
 from twopass.optim.optimizer import Optimizer
-from twopass.optim.specification import Fraction, LearningRate, Positive
+from twopass.optim.specification import LearningRate
 
 __all__ = ["Adagrad", "RMSProp"]
 

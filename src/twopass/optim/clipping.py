@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from twopass import tree
-from twopass.optim.specification import NonNegative, NonNegativeCount, Positive
+from twopass.checks import NonNegative, NonNegativeCount, Positive
 from twopass.optim.transformation import Transformation, Tree, cast
 
 __all__ = ["clip_by_global_norm", "clip_by_norm", "clip_by_value", "weight_decay"]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from twopass import tree
+from twopass.checks import Count, Fraction, NonNegative, NonNegativeCount
 from twopass.errors import ArgumentError, compose
-from twopass.optim.specification import Count, Fraction, NonNegative, NonNegativeCount
 from twopass.optim.transformation import Transformation, Tree, advanced, cast, zeros_like
 
 __all__ = ["accumulate", "averaged_params", "moving_average", "reduce_on_plateau"]

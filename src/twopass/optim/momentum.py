@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from twopass.checks import Fraction, NonNegative
 from twopass.errors import ArgumentError, compose
 from twopass.optim.optimizer import Optimizer
-from twopass.optim.specification import Fraction, LearningRate, NonNegative
+from twopass.optim.specification import LearningRate
 
 __all__ = ["SGD", "Lion"]
 

@@ -17,7 +17,7 @@ __all__ = ["Optimizer"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Optimizer(Transformation):
+class Optimizer(Transformation, abstract=True):
     """Base of the optimizers.
 
     One optimizer is three statements: which arrays it keeps beside each parameter (`slots`), which scalars a step

@@ -22,15 +22,9 @@ from typing import Any
 
 import numpy as np
 
+from twopass.checks import Count, Fraction, NonNegative, Positive
 from twopass.errors import ArgumentError, compose
-from twopass.optim.specification import (
-    Count,
-    Fraction,
-    LearningRate,
-    NonNegative,
-    Positive,
-    Specification,
-)
+from twopass.optim.specification import LearningRate, Specification
 
 __all__ = [
     "Schedule",
@@ -48,7 +42,7 @@ __all__ = [
 
 
 @dataclasses.dataclass(frozen=True)
-class Schedule(Specification, abc.ABC):
+class Schedule(Specification, abc.ABC, abstract=True):
     """Base of the schedules. Any function of the step number is one, but only these can be saved with a model."""
 
     @abc.abstractmethod
@@ -122,8 +116,7 @@ class piecewise_constant(Schedule):  # noqa: N801
             raise ArgumentError(compose(what))
         if not all(0 < value < math.inf for value in values):
             raise ArgumentError(compose(f"piecewise_constant: values must be numbers in (0, inf), not {values}"))
-        object.__setattr__(self, "boundaries", boundaries)
-        object.__setattr__(self, "values", values)
+        self._set(boundaries=boundaries, values=values)
 
     def __call__(self, step: Any) -> Any:
         rate = self.values[0] + 0.0 * step

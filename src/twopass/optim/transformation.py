@@ -19,7 +19,7 @@ Tree = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Transformation(Specification, abc.ABC):
+class Transformation(Specification, abc.ABC, abstract=True):
     """Base of everything that maps gradients to updates.
 
     A transformation holds hyper-parameters only. What changes from step to step is its *state*, a tree of arrays that
@@ -79,7 +79,7 @@ class Transformation(Specification, abc.ABC):
         return state
 
 
-@dataclasses.dataclass(frozen=True, init=False, repr=False)
+@dataclasses.dataclass(frozen=True, init=False)
 class chain(Transformation):  # noqa: N801 - called, and shown, like a function
     """Transformations one after the other: each receives the updates of the one before.
 
@@ -105,7 +105,7 @@ class chain(Transformation):  # noqa: N801 - called, and shown, like a function
             if not isinstance(link, Transformation):
                 what = f"chain takes transformations, not {link!r}"
                 raise ArgumentError(compose(what, instead="Write chain(clip_by_global_norm(1.0), Adam(1e-3))."))
-        object.__setattr__(self, "transformations", transformations)
+        self._set(transformations=transformations)
 
     def __repr__(self) -> str:
         return f"chain({', '.join(map(repr, self.transformations))})"

@@ -46,9 +46,9 @@ def test_constraint_and_penalty_leave_the_bias_alone() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: nn.Dense(0), "Dense: units must be an integer of at least 1, got 0"),
-        (lambda: nn.Dense(2.5), "units must be an integer"),
-        (lambda: nn.Dense(True), "units must be an integer"),
+        (lambda: nn.Dense(0), r"Dense: units must be a whole number in \[1, inf\), not 0"),
+        (lambda: nn.Dense(2.5), "units must be a whole number"),
+        (lambda: nn.Dense(True), "units must be a whole number"),
         (lambda: nn.Dense(3, activation="tahn"), "no activation named 'tahn'.*Did you mean 'tanh'"),
         (lambda: nn.Dense(3, weight_penalty=1e-4), r"must be a Penalty or None.*weight_penalty=tp\.nn\.L2"),
         (lambda: nn.Dense(3, weight_constraint=nn.L2(1)), "must be a Constraint or None"),

@@ -13,7 +13,7 @@ import pytest
 import twopass as tp
 from twopass import nn, tree
 from twopass.errors import ModelError
-from twopass.nn.specification import Specification
+from twopass.nn.specification import FAMILY
 
 
 def tied(net: Any, x: Any) -> Any:
@@ -66,7 +66,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def test_every_layer_has_examples() -> None:
-    built_in = {kind for kind in Specification.classes.values() if kind.__module__.startswith("twopass.nn.layers.")}
+    built_in = {kind for kind in FAMILY.classes.values() if kind.__module__.startswith("twopass.nn.layers.")}
     assert {type(layer) for layer, _ in EXAMPLES} == built_in
 
 

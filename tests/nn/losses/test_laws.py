@@ -153,6 +153,31 @@ def test_gradient(case: Case) -> None:
     np.testing.assert_allclose(gradient, tp.finite_difference(loss)(prediction), rtol=1e-6, atol=1e-9)
 
 
+#: Functions of the absolute error, in which a complex step has no meaning.
+NOT_ANALYTIC = {"mean_absolute_error", "huber", "log_cosh", "pinball"}
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.name not in NOT_ANALYTIC], ids=lambda case: case.name)
+def test_complex_steps(case: Case) -> None:
+    prediction, weight = case.prediction(), RNG.random(N)
+
+    def loss(p: Any) -> Any:
+        return case.loss(p, case.target, sample_weight=weight)
+
+    steps = tp.finite_difference(loss, method="complex-step")(prediction)
+    np.testing.assert_allclose(steps, tp.grad(loss)(prediction), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("argnum", [1, 2])
+def test_complex_steps_of_targets_and_weights(argnum: int) -> None:
+    def loss(p: Any, t: Any, w: Any) -> Any:
+        return nn.mean_squared_error(p, t, sample_weight=w)
+
+    arguments = REAL[::-1].copy(), REAL, RNG.random(N)
+    steps = tp.finite_difference(loss, argnum, method="complex-step")(*arguments)
+    np.testing.assert_allclose(steps, tp.grad(loss, argnum)(*arguments), rtol=1e-12, atol=1e-15)
+
+
 @EVERY
 @DTYPES
 def test_large_predictions(case: Case, dtype: Any) -> None:

@@ -126,7 +126,7 @@ def test_f1_without_positives_is_zero() -> None:
     ("make", "message"),
     [
         (lambda: Accuracy(threshold=np.nan), "threshold must be a number"),
-        (lambda: TopKAccuracy(0), "k must be an integer of at least 1"),
+        (lambda: TopKAccuracy(0), r"k must be a whole number in \[1, inf\)"),
         (lambda: F1("mean"), "average must be one of"),
         (lambda: value(F1(), LOGITS, CLASSES), 'Write "f1_macro"'),
         (lambda: value(Accuracy(), LOGITS, CLASSES + 1), "classes from 0 to 6, got 7"),

@@ -7,18 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from twopass.checks import Count
 from twopass.errors import ArgumentError, ShapeError, compose
 from twopass.nn import activations, initializers
 from twopass.nn.layer import Layer
 from twopass.nn.penalties import Constraint, Penalty
 from twopass.nn.random import child_seed
 from twopass.nn.types import Array, Key, Params, Seed, Shape
-from twopass.nn.validation import check_integer, check_shape
+from twopass.nn.validation import check_shape
 
 __all__ = ["Dense"]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Dense(Layer):
     """Fully connected layer: ``y = activation(x @ weight + bias)``.
 
@@ -66,7 +67,7 @@ class Dense(Layer):
     array([[3., 0.]], dtype=float32)
     """
 
-    units: int
+    units: Count
     activation: Any = None
     use_bias: bool = True
     weight_initializer: Any = "auto"
@@ -75,7 +76,7 @@ class Dense(Layer):
     weight_constraint: Constraint | None = None
 
     def __post_init__(self) -> None:
-        self._set(units=check_integer("Dense", "units", self.units, minimum=1))
+        super().__post_init__()
         if self.activation is not None:
             self._set(activation=activations.ACTIVATIONS.canonical(self.activation))
         if not self._initializes_automatically:

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from twopass.checks import Fraction
 from twopass.errors import ArgumentError, compose
 from twopass.nn.layer import Layer
 from twopass.nn.random import uniform
 from twopass.nn.types import Array, Key, Params, Shape
-from twopass.nn.validation import check_number, check_shape
+from twopass.nn.validation import check_shape
 
 __all__ = ["Dropout"]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Dropout(Layer):
     """Set each number to 0 with probability `rate` in training, and leave all as they are in prediction [1]_.
 
@@ -46,10 +47,7 @@ class Dropout(Layer):
     array([[1., 1., 1., 1., 1., 1.]], dtype=float32)
     """
 
-    rate: float
-
-    def __post_init__(self) -> None:
-        self._set(rate=check_number("Dropout", "rate", self.rate, "[0, 1)"))
+    rate: Fraction
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """The shape of the input."""

@@ -16,7 +16,7 @@ from twopass.nn.validation import check_shape
 __all__ = ["Activation", "Flatten"]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Flatten(Layer):
     """Make each sample a vector: ``(n_samples, a, b, ...) -> (n_samples, a * b * ...)``, in C order.
 
@@ -37,7 +37,7 @@ class Flatten(Layer):
         return np.reshape(x, (x.shape[0], *self.output_shape(x.shape[1:]))), params
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Activation(Layer):
     """A function of the numbers, as a layer of its own: for example after `BatchNorm`.
 
@@ -60,6 +60,7 @@ class Activation(Layer):
     function: Any
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._set(function=activations.ACTIVATIONS.canonical(self.function))
 
     def output_shape(self, input_shape: Shape) -> Shape:

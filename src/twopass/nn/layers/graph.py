@@ -19,7 +19,7 @@ __all__ = ["Graph"]
 Forward = Callable[[Any, Any], Any]
 
 
-@dataclass(frozen=True, init=False, repr=False)
+@dataclass(frozen=True, init=False)
 class Graph(Container):
     """A network of any form: named layers, and the function that connects them.
 

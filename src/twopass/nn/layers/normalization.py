@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from twopass.checks import Fraction, Positive
 from twopass.errors import ShapeError, compose
 from twopass.nn.layer import Layer
 from twopass.nn.types import Array, Key, Params, Seed, Shape
-from twopass.nn.validation import check_number, check_shape
+from twopass.nn.validation import check_shape
 
 __all__ = ["BatchNorm", "LayerNorm"]
 
@@ -45,7 +46,7 @@ def _moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
     return mean, np.mean(np.square(x - mean), axis=axes, keepdims=True)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class BatchNorm(_Normalization):
     """Batch normalisation [1]_: ``y = scale (x - mean) / √(variance + epsilon) + shift``, for each feature.
 
@@ -95,14 +96,8 @@ class BatchNorm(_Normalization):
     (array([0.2], dtype=float32), array([1.], dtype=float32))
     """
 
-    momentum: float = 0.99
-    epsilon: float = 1e-3
-
-    def __post_init__(self) -> None:
-        self._set(
-            momentum=check_number("BatchNorm", "momentum", self.momentum, "[0, 1)"),
-            epsilon=check_number("BatchNorm", "epsilon", self.epsilon, "(0, inf)"),
-        )
+    momentum: Fraction = 0.99
+    epsilon: Positive = 1e-3
 
     def init(self, seed: Seed, input_shape: Shape, dtype: Any = np.float32) -> Params:
         """Make scale, shift and statistics, which change nothing at first; see `Layer.init`."""
@@ -133,7 +128,7 @@ class BatchNorm(_Normalization):
         return self.momentum * running + (1 - self.momentum) * np.reshape(batch, running.shape)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class LayerNorm(_Normalization):
     """Layer normalisation [1]_: ``y = scale (x - mean) / √(variance + epsilon) + shift``, for each sample.
 
@@ -165,10 +160,7 @@ class LayerNorm(_Normalization):
            [-1.,  1.]], dtype=float32)
     """
 
-    epsilon: float = 1e-5
-
-    def __post_init__(self) -> None:
-        self._set(epsilon=check_number("LayerNorm", "epsilon", self.epsilon, "(0, inf)"))
+    epsilon: Positive = 1e-5
 
     def apply(
         self, params: Params, x: Array, *, training: bool = False, key: Key | None = None

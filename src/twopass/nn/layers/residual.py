@@ -13,7 +13,7 @@ from twopass.nn.types import Array, Key, Params, Shape
 __all__ = ["Residual"]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Residual(Container):
     """Add the input of a layer to its output [1]_: ``y = body(x) + x``, or ``y = body(x) + projection(x)``.
 
@@ -55,6 +55,7 @@ class Residual(Container):
     projection: Layer | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, layer in (("body", self.body), ("projection", self.projection)):
             if not (isinstance(layer, Layer) or (name == "projection" and layer is None)):
                 what = f"Residual: {name} must be a layer, got {layer!r}"

@@ -15,7 +15,7 @@ from twopass.nn.validation import check_shape
 __all__ = ["Sequential"]
 
 
-@dataclass(frozen=True, init=False, repr=False)
+@dataclass(frozen=True, init=False)
 class Sequential(Container):
     """Layers one after the other: each gets the output of the one before.
 

@@ -11,7 +11,7 @@ import numpy as np
 from twopass.nn.losses.reduction import as_array
 from twopass.nn.losses.weights import element_count
 from twopass.nn.registry import REGISTRIES, Registry
-from twopass.nn.specification import decode, encode
+from twopass.nn.specification import FAMILY
 
 __all__ = ["LOSSES", "config", "from_config", "get", "names", "normaliser", "register", "weighted"]
 
@@ -94,7 +94,7 @@ def config(loss: str | Loss) -> Any:
     >>> config(functools.partial(nn.huber, delta=2.0))
     {'loss': 'huber', 'parameters': {'delta': 2.0}}
     """
-    return encode(get(loss))
+    return FAMILY.encode(get(loss), "the loss")
 
 
 def from_config(data: Any) -> Loss:
@@ -110,4 +110,4 @@ def from_config(data: Any) -> Loss:
     >>> from_config("huber") is get("huber")
     True
     """
-    return get(decode(data))
+    return get(FAMILY.decode(data))

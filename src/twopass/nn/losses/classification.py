@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from twopass.checks import Fraction, NonNegative, OpenFraction, check
 from twopass.errors import ArgumentError, ShapeError, compose
 from twopass.nn.activations import log_softmax, softplus
 from twopass.nn.losses.base import weighted
 from twopass.nn.losses.reduction import as_array, as_floats, cast, check_values, match, reduce
 from twopass.nn.losses.weights import binary_weights, categorical_weights, class_weights
 from twopass.nn.types import Array
-from twopass.nn.validation import check_number
 
 __all__ = ["binary_cross_entropy", "focal", "hinge", "softmax_cross_entropy"]
 
@@ -65,7 +65,7 @@ def softmax_cross_entropy(
     >>> float(softmax_cross_entropy(np.array([[-1e4, 1e4]]), np.array([0])))
     20000.0
     """
-    smoothing = check_number("softmax_cross_entropy", "label_smoothing", label_smoothing, "[0, 1)")
+    smoothing = check("softmax_cross_entropy: label_smoothing", label_smoothing, Fraction)
     prediction = as_floats(prediction)
     target = _classes(prediction, as_array(target))
     if class_weight is not None:
@@ -149,7 +149,7 @@ def binary_cross_entropy(
     >>> binary_cross_entropy(np.array([0.0, 1e4, -1e4]), np.array([1, 1, 1]), reduction="none")
     array([6.93147181e-01, 0.0, 1.0e+04])
     """
-    smoothing = check_number("binary_cross_entropy", "label_smoothing", label_smoothing, "[0, 1)")
+    smoothing = check("binary_cross_entropy: label_smoothing", label_smoothing, Fraction)
     x, target = match(prediction, target)
     check_values(target, lambda t: (t >= 0) & (t <= 1), "0 or 1 or between", "Labels -1, 1 become (target + 1) / 2.")
     weight = binary_weights(target, sample_weight, class_weight, x)
@@ -257,11 +257,11 @@ def focal(
     >>> focal(np.array([0.0, 5.0, -1e4]), np.array([1, 1, 1]), reduction="none")
     array([4.33216988e-02, 7.52022556e-08, 2.50000000e+03])
     """
-    gamma = check_number("focal", "gamma", gamma, "[0, inf)")
+    gamma = check("focal: gamma", gamma, NonNegative)
     margin, target = _sides("focal", prediction, target)
     # log(1 - p) = -softplus(margin): as an exponential, the power has a derivative also where 1 - p is 0.
     losses = np.exp(-gamma * softplus(margin)) * softplus(-margin)
     if alpha is not None:
-        alpha = check_number("focal", "alpha", alpha, "(0, 1)")
+        alpha = check("focal: alpha", alpha, OpenFraction)
         losses = losses * (1 - alpha + (2 * alpha - 1) * target)
     return reduce(losses, binary_weights(target, sample_weight, class_weight, losses), reduction)

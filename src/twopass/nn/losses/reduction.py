@@ -20,9 +20,9 @@ def as_array(values: Any) -> Array:
 
 
 def as_floats(prediction: Any) -> Array:
-    """A prediction as an array of floats, in the precision that it has."""
+    """A prediction as an array of floats, in the precision that it has; complex ones stay, for complex steps."""
     prediction = as_array(prediction)
-    return prediction if prediction.dtype.kind == "f" else prediction.astype(np.float64)
+    return prediction if prediction.dtype.kind in "fc" else prediction.astype(np.float64)
 
 
 def match(prediction: Array, target: Any) -> tuple[Array, Array]:
@@ -52,8 +52,11 @@ def match(prediction: Array, target: Any) -> tuple[Array, Array]:
 
 
 def cast(values: Array, like: Array) -> Array:
-    """Values in the dtype of an array, so that they do not change the precision of the computation."""
-    return values if values.dtype == like.dtype else values.astype(like.dtype)
+    """Values in the dtype of an array, so that they do not change the precision of the computation.
+
+    Complex ones stay: a cast would drop the imaginary part, in which a complex step has put the derivative.
+    """
+    return values if values.dtype == like.dtype or values.dtype.kind == "c" else values.astype(like.dtype)
 
 
 def check_values(target: Array, is_valid: Any, what: str, instead: str) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from twopass.checks import OpenFraction, Positive, check
 from twopass.errors import ArgumentError, ShapeError, compose
 from twopass.nn.losses.base import weighted
 from twopass.nn.losses.reduction import as_array, as_floats, check_values, match, reduce
 from twopass.nn.losses.weights import element_weights
 from twopass.nn.types import Array
-from twopass.nn.validation import check_number
 
 __all__ = [
     "gaussian_nll",
@@ -110,7 +110,7 @@ def huber(
     >>> huber(np.array([0.5, 10.0]), np.array([0.0, 0.0]), reduction="none")
     array([0.125, 9.5  ])
     """
-    delta = check_number("huber", "delta", delta, "(0, inf)")
+    delta = check("huber: delta", delta, Positive)
     prediction, target = match(prediction, target)
     error = np.abs(prediction - target)
     quadratic = np.minimum(error, delta)
@@ -270,9 +270,9 @@ def pinball(
     array([5.])
     """
     if isinstance(quantile, (list, tuple, np.ndarray)):
-        levels = [check_number("pinball", "quantile", level, "(0, 1)") for level in quantile]
+        levels = [check("pinball: quantile", level, OpenFraction) for level in quantile]
         return _finish(_pinball_of_several(as_floats(prediction), as_array(target), levels), sample_weight, reduction)
-    level = check_number("pinball", "quantile", quantile, "(0, 1)")
+    level = check("pinball: quantile", quantile, OpenFraction)
     prediction, target = match(prediction, target)
     return _finish(_tilted(target - prediction, level), sample_weight, reduction)
 

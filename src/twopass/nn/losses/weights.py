@@ -21,7 +21,7 @@ __all__ = ["binary_weights", "categorical_weights", "class_weights", "element_co
 def _checked(name: str, weight: Any) -> Array:
     """Weights as an array; if they are plain, none may be negative or infinite."""
     weight = as_array(weight)
-    numeric = weight.dtype.kind in "biuf"
+    numeric = weight.dtype.kind in "biufc"  # complex in complex steps
     if not numeric or (type(weight) is np.ndarray and not (np.isfinite(weight) & (weight >= 0)).all()):
         what = f"{name} must be an array of finite numbers that are not negative"
         raise ArgumentError(compose(what, instead="Leave samples or classes out with the weight 0."))

@@ -6,15 +6,14 @@ import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from twopass.errors import ArgumentError, ModelError, ShapeError, compose
-from twopass.nn.registry import unknown_name
-from twopass.nn.specification import decode, encode_items
+from twopass.errors import ArgumentError, ShapeError, compose, unknown_name
 from twopass.nn.types import Config
+from twopass.specification import Family, Specification
 
 __all__ = [
     "FromFunction",
@@ -35,26 +34,22 @@ M = TypeVar("M", bound="Metric")
 
 
 @dataclasses.dataclass
-class Metric(ABC):
+class Metric(Specification, ABC, abstract=True):
     """Base of the metrics: dataclasses that see an epoch batch by batch, and give its exact value.
 
     The value is that of all samples together: it does not depend on how they are split into batches.
     """
 
-    classes: ClassVar[dict[str, type[Metric]]] = {}
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        Metric.classes[cls.__name__] = cls
+    family = Family(
+        "metrics",
+        "Write a dataclass derived from tp.nn.metrics.Metric, or give the metrics again when loading: "
+        "tp.Trainer.load(folder, metrics=...).",
+    )
 
     @property
     def greater_is_better(self) -> bool:
         """Which way is up, for early stopping."""
         return True
-
-    def parameters(self) -> dict[str, Any]:
-        """What makes another metric like this one."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
 
     @property
     @abstractmethod
@@ -172,14 +167,14 @@ def get(metric: str | Metric | Callable[..., Any]) -> Metric:
     Examples
     --------
     >>> get("accuracy")
-    Accuracy(threshold=0.0)
+    Accuracy()
     """
     if isinstance(metric, str):
         if metric not in _MAKERS:
             raise ArgumentError(unknown_name("metric", metric, names()))
         return _MAKERS[metric]()
     if isinstance(metric, Metric):
-        return type(metric)(**metric.parameters())
+        return metric._replaced()
     if callable(metric) and not isinstance(metric, type):
         return FromFunction(metric)
     what = f"{metric!r} is no metric"
@@ -199,8 +194,7 @@ def config(metric: str | Metric | Callable[..., Any]) -> Config:
     >>> config("f1_macro")
     {'class': 'F1', 'average': 'macro', 'threshold': 0.0}
     """
-    found = get(metric)
-    return {"class": type(found).__name__} | encode_items(found.parameters())
+    return get(metric).config()
 
 
 def from_config(data: Config) -> Metric:
@@ -209,21 +203,15 @@ def from_config(data: Config) -> Metric:
     Raises
     ------
     ModelError
-        For an unknown class or parameter.
+        When it is damaged, or names a class that does not exist.
 
     Examples
     --------
     >>> from_config({"class": "F1", "average": "macro"}).name
     'f1_macro'
     """
-    kind = Metric.classes.get(data.get("class", ""))
-    try:
-        if kind is not None:
-            return kind(**{name: decode(value) for name, value in data.items() if name != "class"})
-    except TypeError:
-        pass
-    what = f"{data!r:.80} is no metric that this version knows"
-    raise ModelError(compose(what, instead="Import the module that defines it, or pip install -U twopass."))
+    metric: Metric = Metric.family.from_config(data)
+    return metric
 
 
 def sample_weights(sample_weight: Any, count: int) -> NDArray:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from twopass.checks import Count, Finite
 from twopass.errors import ArgumentError, ShapeError, compose
 from twopass.nn.metrics.base import Metric, NDArray, logits_and_classes, named, sample_weights, truth_and_choice
-from twopass.nn.validation import check_integer, check_number
 
 __all__ = ["AUC", "F1", "Accuracy", "TopKAccuracy"]
 
 
 @dataclass
-class _Share(Metric):
+class _Share(Metric, abstract=True):
     """The share of samples of which something is true."""
 
     _true: float = field(default=0.0, init=False, repr=False, compare=False)
@@ -55,10 +55,7 @@ class Accuracy(_Share):
     0.6666666666666666
     """
 
-    threshold: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.threshold = check_number("Accuracy", "threshold", self.threshold, "(-inf, inf)")
+    threshold: Finite = 0.0
 
     @property
     def name(self) -> str:
@@ -92,10 +89,7 @@ class TopKAccuracy(_Share):
     0.5
     """
 
-    k: int = 5
-
-    def __post_init__(self) -> None:
-        self.k = check_integer("TopKAccuracy", "k", self.k, minimum=1)
+    k: Count = 5
 
     @property
     def name(self) -> str:
@@ -141,16 +135,10 @@ class F1(Metric):
     0.5
     """
 
-    average: str = "binary"
-    threshold: float = 0.0
+    average: Literal["binary", "macro", "micro", "weighted"] = "binary"
+    threshold: Finite = 0.0
     #: Weights of true positives, of chosen and of true samples, for each class.
     _counts: NDArray | None = field(default=None, init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        averages = ("binary", "macro", "micro", "weighted")
-        if self.average not in averages:
-            raise ArgumentError(compose(f"F1: average must be one of {averages}, got {self.average!r}"))
-        self.threshold = check_number("F1", "threshold", self.threshold, "(-inf, inf)")
 
     @property
     def name(self) -> str:

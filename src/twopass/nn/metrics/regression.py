@@ -13,7 +13,7 @@ __all__ = ["R2", "MeanAbsoluteError", "MeanSquaredError", "RootMeanSquaredError"
 
 
 @dataclass
-class _MeanError(Metric):
+class _MeanError(Metric, abstract=True):
     """The mean of a function of the errors, for each output."""
 
     _total: Any = field(default=0.0, init=False, repr=False, compare=False)
