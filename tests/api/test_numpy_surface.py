@@ -129,6 +129,7 @@ def outcome(function, arguments):
 def accepts(function, arguments):
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
+        warnings.simplefilter("error", DeprecationWarning)  # a spelling on its way out need not be supported
         try:
             function(*arguments(X.copy()))
         except Exception:
