@@ -53,7 +53,7 @@ MISTAKES = {
     "train --epochs many": "'--epochs'",
     "train --nonsense": "No such option: --nonsense",
     "predict": "Missing argument",
-    "train mnits": "there is no data set or file 'mnits'. Did you mean 'mnist'?",
+    "train mnits": "there is no data set or file named 'mnits'. Did you mean 'mnist'?",
     "train none.csv": "there is no such file (at none.csv)",
     "train notes.txt": "",
     "train houses.csv": "nothing says which column of houses.csv to predict",
@@ -76,7 +76,7 @@ MISTAKES = {
     "predict full digits": "there is no model.json (at full)",
     "evaluate damaged digits": "the model is damaged (at damaged)",
     "evaluate foreign digits": "the model does not say which columns it needs (at foreign)",
-    "evaluate model wine": "there is no data set or file 'wine'",
+    "evaluate model wine": "there is no data set or file named 'wine'",
     "predict model houses.csv": "there is no column 'pixel_0_0' (at houses.csv)",
     "predict model digits --out full/notes.txt/predictions.csv": "the predictions cannot be written",
 }

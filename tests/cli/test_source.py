@@ -60,9 +60,9 @@ def test_a_file_needs_a_target(toys: str) -> None:
 
 
 def test_an_unknown_source_gets_a_suggestion() -> None:
-    with pytest.raises(DataError, match=r"there is no data set or file 'digit'\. Did you mean 'digits'"):
+    with pytest.raises(DataError, match=r"there is no data set or file named 'digit'\. Did you mean 'digits'"):
         read_rows("digit")
-    with pytest.raises(DataError, match="The data sets are digits, mnist"):
+    with pytest.raises(DataError, match="Known names: california-housing, digits"):
         read_rows("wine")
     with pytest.raises(DataError, match=r"there is no such file \(at none.csv\)"):
         read_rows("none.csv")

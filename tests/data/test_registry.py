@@ -13,9 +13,9 @@ def test_load_finds_what_the_registry_lists() -> None:
 
 
 def test_an_unknown_name_gets_a_suggestion() -> None:
-    with pytest.raises(ArgumentError, match=r"there is no data set 'fashion_mnist'.*Did you mean 'fashion-mnist'"):
+    with pytest.raises(ArgumentError, match=r"no data set named 'fashion_mnist'.*Did you mean 'fashion-mnist'"):
         load("fashion_mnist")
-    with pytest.raises(ArgumentError, match="There are digits, mnist, fashion-mnist, california-housing"):
+    with pytest.raises(ArgumentError, match="Known names: california-housing, digits, fashion-mnist, mnist"):
         load("wine")
 
 

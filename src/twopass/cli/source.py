@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from twopass import data
 from twopass.cli.display import download_progress
 from twopass.data import Dataset, Encoder, Table
 from twopass.data.dataset import Task
-from twopass.errors import ArgumentError, DataError, compose
+from twopass.errors import ArgumentError, DataError, compose, unknown_name
 
 __all__ = ["Samples", "read_rows", "read_samples"]
 
@@ -96,9 +95,7 @@ def _load(name: str) -> Dataset:
 
 def _read_file(source: str) -> Table:
     if not Path(source).suffix and not Path(source).exists():
-        close = difflib.get_close_matches(source, data.DATASETS, n=1, cutoff=0.5)
-        guess = f"Did you mean {close[0]!r}?" if close else f"The data sets are {', '.join(data.DATASETS)}."
-        raise DataError(compose(f"there is no data set or file {source!r}", instead=guess))
+        raise DataError(unknown_name("data set or file", source, data.DATASETS))
     return data.read_table(source)
 
 

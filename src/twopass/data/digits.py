@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
 import numpy as np
 
 from twopass.data.dataset import Dataset, DatasetInfo, split
@@ -39,6 +37,8 @@ def load_digits() -> Dataset:
     >>> float(digits.x_train.min()), float(digits.x_train.max())
     (0.0, 1.0)
     """
+    from importlib import resources  # here, because it is slow to import
+
     path = resources.files("twopass.data") / "files" / "digits.npz"
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         x = arrays["images"].astype(np.float32) / np.float32(16)

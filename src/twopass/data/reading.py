@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import importlib
 import os
-import zipfile
 import zlib
 from pathlib import Path
 from types import ModuleType
@@ -104,6 +103,8 @@ def _check_header(header: list[str], path: Path) -> None:
 
 
 def _read_npz(path: Path) -> Table:
+    import zipfile  # here, because it is slow to import
+
     try:
         with zipfile.ZipFile(path):  # np.load takes other kinds of file too
             pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 
 from twopass.data.california import CALIFORNIA_HOUSING, load_california_housing
@@ -10,7 +9,7 @@ from twopass.data.dataset import Dataset, DatasetInfo
 from twopass.data.digits import DIGITS, load_digits
 from twopass.data.download import Progress
 from twopass.data.mnist import FASHION_MNIST, MNIST, load_fashion_mnist, load_mnist
-from twopass.errors import ArgumentError, compose
+from twopass.errors import ArgumentError, unknown_name
 
 __all__ = ["DATASETS", "load"]
 
@@ -52,6 +51,4 @@ def load(name: str, *, progress: Progress | None = None) -> Dataset:
     for info, loader in _REGISTRY:
         if info.name == name:
             return loader(progress)
-    close = difflib.get_close_matches(str(name), DATASETS, n=1, cutoff=0.5)
-    guess = f"Did you mean {close[0]!r}? " if close else ""
-    raise ArgumentError(compose(f"there is no data set {name!r}", instead=f"{guess}There are {', '.join(DATASETS)}."))
+    raise ArgumentError(unknown_name("data set", name, DATASETS))
