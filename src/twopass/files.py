@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 __all__ = ["TEMPORARY", "sync_folder", "write_atomically"]
@@ -34,7 +33,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     (b'two', 1)
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
+    unfinished = path.with_name(f".{path.name}.{os.urandom(4).hex()}{TEMPORARY}")
     try:
         with unfinished.open("xb") as file:
             file.write(content)

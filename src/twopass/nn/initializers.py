@@ -44,7 +44,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +70,7 @@ __all__ = [
 
 NDArray = npt.NDArray[Any]
 #: ``(generator, shape, dtype) -> array``
-Function = Callable[[np.random.Generator, tuple[int, ...], Any], NDArray]
+Function: TypeAlias = "Callable[[np.random.Generator, tuple[int, ...], Any], NDArray]"
 
 INITIALIZERS: Registry[Function] = Registry("initializer")
 REGISTRIES["initializer"] = INITIALIZERS

@@ -17,8 +17,8 @@ Params: TypeAlias = Any
 #: Lengths of the axes of one sample, so without the batch axis; for several inputs, a tuple of shapes.
 Shape: TypeAlias = tuple[Any, ...]
 
-#: Where the random initial parameters come from.
-Seed: TypeAlias = int | np.random.SeedSequence
+#: Where the random initial parameters come from. (Text: NumPy loads `numpy.random` when it is first needed.)
+Seed: TypeAlias = "int | np.random.SeedSequence"
 
 #: Names a stream of random numbers (`twopass.nn.random`): an integer from 0 to 2**64 - 1, or a 0-d uint64 array.
 Key: TypeAlias = Any
