@@ -72,7 +72,11 @@ class Scatter(NamedTuple):
 
     def dense(self) -> Any:
         """The array itself."""
-        return scatter(self.values, shape=self.shape, index=self.index, distinct=self.distinct)
+        if not self.distinct or is_traced(self.values):
+            return scatter(self.values, shape=self.shape, index=self.index, distinct=self.distinct)
+        total = np.zeros(self.shape, self.values.dtype)
+        total[self.index] = self.values
+        return total
 
 
 def scatter(values: Any, *, shape: tuple[int, ...], index: Any, distinct: bool = False) -> Any:
