@@ -41,7 +41,7 @@ import numpy as np
 from twopass import tree
 from twopass.nn.random import child_seed
 from twopass.nn.specification import Specification
-from twopass.nn.summary import summary_rows, table
+from twopass.nn.summary import table
 from twopass.nn.types import Array, Key, Params, Seed, Shape
 
 __all__ = ["Container", "Layer"]
@@ -156,13 +156,13 @@ class Layer(Specification, abstract=True):
         """The input shape of each of the `children`."""
         return {}
 
-    def summary(self, input_shape: Shape, dtype: Any = np.float32) -> None:
+    def summary(self, input_shape: Shape | None = None, dtype: Any = np.float32) -> None:
         """Print a table of layers, output shapes, parameters and bytes.
 
         Parameters
         ----------
-        input_shape : tuple of int
-            Shape of one sample, without the batch axis.
+        input_shape : tuple of int, optional
+            Shape of one sample, without the batch axis. Without it, what depends on it is a question mark.
         dtype : float32 or float64
             Type of the parameters, for the bytes.
 
@@ -181,7 +181,7 @@ class Layer(Specification, abstract=True):
         trainable                                            238,510  954,040
         not trainable                                              0        0
         """
-        print(table(summary_rows(self, input_shape, dtype)))
+        print(table(self, input_shape, dtype))
 
 
 @dataclass(frozen=True)

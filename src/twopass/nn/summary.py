@@ -87,15 +87,40 @@ def _walk(layer: Layer, path: tuple[Any, ...], params: Params, input_shape: Shap
         yield from _walk(child, (*path, name), params[name], inputs[name])
 
 
-def table(rows: Sequence[SummaryRow]) -> str:
-    """The rows as aligned text, with the sums below."""
+def table(net: Layer, input_shape: Shape | None, dtype: Any = np.float32) -> str:
+    """The rows as aligned text, with the sums below.
+
+    Without an input shape, what depends on it is a question mark.
+
+    Raises
+    ------
+    ShapeError
+        When there is no input shape, and the network takes no vectors.
+    """
+    if input_shape is not None:
+        return _aligned(_cells(summary_rows(net, input_shape, dtype)))
+    # What is the same for inputs of two lengths does not depend on the length.
+    short, long = (_cells(summary_rows(net, (length,), dtype)) for length in (2, 3))
+    merged = [
+        tuple(a if a == b else "?" for a, b in zip(row, other, strict=True))
+        for row, other in zip(short, long, strict=True)
+    ]
+    return _aligned(merged) + "\n? depends on the input: summary((n_features,)) tells"
+
+
+def _cells(rows: Sequence[SummaryRow]) -> list[tuple[str, ...]]:
+    """Header, rows and sums as texts."""
     net = rows[0]
-    cells = [("layer", "output shape", "parameters", "bytes")]
+    cells: list[tuple[str, ...]] = [("layer", "output shape", "parameters", "bytes")]
     cells += [(_label(row), str(row.output_shape), f"{row.parameters:,}", f"{row.bytes:,}") for row in rows]
-    cells += [
+    return [
+        *cells,
         ("trainable", "", f"{net.trainable:,}", f"{net.trainable_bytes:,}"),
         ("not trainable", "", f"{net.parameters - net.trainable:,}", f"{net.bytes - net.trainable_bytes:,}"),
     ]
+
+
+def _aligned(cells: Sequence[tuple[str, ...]]) -> str:
     widths = [max(len(row[column]) for row in cells) for column in range(4)]
     lines = [
         f"{name:<{widths[0]}}  {shape:<{widths[1]}}  {count:>{widths[2]}}  {size:>{widths[3]}}"

@@ -222,3 +222,13 @@ def test_signatures_agree() -> None:
         for name in ("init", "apply", "output_shape", "__call__"):
             mine, base = inspect.signature(getattr(type(layer), name)), inspect.signature(getattr(nn.Layer, name))
             assert list(mine.parameters) == list(base.parameters), (type(layer), name)
+
+
+def test_summary_without_an_input_shape(capsys: pytest.CaptureFixture[str]) -> None:
+    """What does not depend on the input is told, the rest is a question mark."""
+    net = nn.Sequential(nn.Dense(30, activation="relu"), nn.Dropout(0.1), nn.Dense(10))
+    net.summary()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3].split()[-3:] == ["(30,)", "?", "?"]
+    assert lines[5].split()[-3:] == ["(10,)", "310", "1,240"]
+    assert lines[-1].startswith("? depends on the input")
