@@ -19,9 +19,8 @@ Path = tuple[str | int, ...]
 _map = map  # the built-in; `tree.map` below is this module's own
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class Structure:
-    """The shape of a tree without its leaves.
+    """The shape of a tree without its leaves. Never changed once made.
 
     Parameters
     ----------
@@ -31,22 +30,31 @@ class Structure:
         Dictionary keys, field names, or positions of the children.
     children : tuple of Structure
         One structure per key.
+
+    Attributes
+    ----------
+    leaf_count : int
+        Number of leaves below this structure.
     """
 
-    kind: type | None
-    keys: tuple[Any, ...] = ()
-    children: tuple[Structure, ...] = ()
+    # No dataclass: a frozen one takes three times as long to make, and every differentiating call makes some.
+    __slots__ = ("children", "keys", "kind", "leaf_count")
 
-    @property
-    def leaf_count(self) -> int:
-        """Number of leaves below this structure."""
-        return 1 if self.kind is None else sum(child.leaf_count for child in self.children)
+    def __init__(self, kind: type | None, keys: tuple[Any, ...] = (), children: tuple[Structure, ...] = ()) -> None:
+        self.kind = kind
+        self.keys = keys
+        self.children = children
+        self.leaf_count: int = 1 if kind is None else sum([child.leaf_count for child in children])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Structure):
             return NotImplemented
+        if self is other:
+            return True
         if self.kind is not other.kind or len(self.keys) != len(other.keys):
             return False
+        if self.keys == other.keys:
+            return self.children == other.children
         mine = dict(zip(self.keys, self.children, strict=True))
         theirs = dict(zip(other.keys, other.children, strict=True))
         return mine == theirs
@@ -111,7 +119,7 @@ def _flatten_into(tree: Any, found: list[Any]) -> Structure:
         found.append(tree)
         return _LEAF
     keys, children = parts
-    return Structure(type(tree), keys, tuple(_flatten_into(child, found) for child in children))
+    return Structure(type(tree), keys, tuple([_flatten_into(child, found) for child in children]))
 
 
 def unflatten(structure: Structure, leaves: Any) -> Any:
