@@ -269,3 +269,11 @@ def test_operators_take_lists_and_scalars_on_both_sides():
     )
     expected = np.array([4, 6]) - 2 / x**2 + 2**x * np.log(2) + 1 + 1 + 1 + 1
     np.testing.assert_allclose(g(x), expected)
+
+
+@pytest.mark.parametrize("exponent", [2, 2.0, 0.5, 3, -1, 0])
+def test_powers_round_as_numpys(exponent):
+    x = np.random.default_rng(0).uniform(0.1, 3, 1000)
+    value, _ = tp.vjp(lambda x: x**exponent, x)
+    np.testing.assert_array_equal(value, x**exponent)
+    tp.check_grads(lambda x: x**exponent, (x[:3],))

@@ -302,6 +302,10 @@ def _refused(name: str) -> Callable[..., NoReturn]:
     return method
 
 
+_POWER = _binary(np.power)[0]
+_FAST_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
+
+
 class Array:
     """A traced array. Users meet it inside the functions that they differentiate, and treat it as an ndarray.
 
@@ -551,7 +555,7 @@ class Array:
     __floordiv__, __rfloordiv__ = _binary(np.floor_divide)
     __mod__, __rmod__ = _binary(np.remainder)
     __divmod__, __rdivmod__ = _binary(np.divmod)
-    __pow__, __rpow__ = _binary(np.power)
+    __rpow__ = _binary(np.power)[1]
     __matmul__, __rmatmul__ = _binary(np.matmul)
     __lt__, __gt__ = _binary(np.less)[0], _binary(np.greater)[0]
     __le__, __ge__ = _binary(np.less_equal)[0], _binary(np.greater_equal)[0]
@@ -562,6 +566,11 @@ class Array:
     __imul__, __itruediv__ = _in_place(np.multiply), _in_place(np.true_divide)
     __ipow__, __imatmul__ = _in_place(np.power), _in_place(np.matmul)
     __ifloordiv__, __imod__ = _in_place(np.floor_divide), _in_place(np.remainder)
+
+    def __pow__(self, other: Any) -> Any:
+        # As ndarray.__pow__ does: these are several times faster, and round better.
+        fast = _FAST_POWERS.get(other) if type(other) in (int, float) and self.dtype.kind in "fc" else None
+        return _POWER(self, other) if fast is None else apply(RULES[fast], (self,), {})
 
     def __round__(self, digits: int | None = None) -> Any:
         return np.round(self, digits or 0)
