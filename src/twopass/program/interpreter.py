@@ -34,7 +34,7 @@ __all__ = ["addresses", "domains", "interpret", "run_kernel"]
 
 Array = np.ndarray[Any, Any]
 #: Gives a value of a kernel in place of the one that was computed; see `run_kernel`.
-Hook = Callable[[str, Array], Array]
+Hook = Callable[[str, Array, np.dtype[Any]], Array]
 
 _WIDER = {"f4": np.float64, "f8": np.longdouble}
 _WORD = 1 << 64
@@ -109,9 +109,10 @@ def run_kernel(
         At which element each pointer points; 0 if not given.
     hook : callable, optional
         Called with the operator (``"load"``, ``"contract"``, an instruction's, or ``"reduce"`` for what is about to be
-        reduced) and each value; what it gives is used instead. For estimates of rounding errors.
+        reduced), each value, and the dtype that the kernel says it has; what it gives is used instead. For estimates of
+        rounding errors.
     """
-    run = _Run(kernel, arrays, offsets or [0] * len(arrays), hook or (lambda _operator, value: value))
+    run = _Run(kernel, arrays, offsets or [0] * len(arrays), hook or (lambda _operator, value, _dtype: value))
     with np.errstate(all="ignore"):
         run.product() if isinstance(kernel, Contraction) else run.loads(0)
         run.instructions()
@@ -136,7 +137,7 @@ class _Run:
         if access.through is not None:
             index, stride = access.through
             place = place + self.values[index].astype(np.int64) * stride
-        return self.hook("load", _checked(self.arrays[number], place, access)[place])
+        return self.hook("load", _checked(self.arrays[number], place, access)[place], access.dtype)
 
     def loads(self, first: int) -> None:
         """Load the inputs; the arguments before them are `first`."""
@@ -150,13 +151,14 @@ class _Run:
         wide = np.promote_types(np.float64, kernel.dtype)
         left = np.broadcast_to(self.load(0, kernel.left), self.domains[0])
         right = np.broadcast_to(self.load(1, kernel.right), self.domains[1])
-        self.values.append(self.hook("contract", np.matmul(left, right, dtype=wide).astype(left.dtype)))
+        product = np.matmul(left, right, dtype=wide).astype(left.dtype)
+        self.values.append(self.hook("contract", product, kernel.dtype))
         self.loads(2)
 
     def instructions(self) -> None:
         """Evaluate the body."""
         for instruction in self.kernel.body:
-            self.values.append(self.hook(instruction.operator, self.evaluate(instruction)))
+            self.values.append(self.hook(instruction.operator, self.evaluate(instruction), instruction.dtype))
 
     def evaluate(self, instruction: Instruction) -> Array:
         """The value of one instruction."""
@@ -168,7 +170,7 @@ class _Run:
         if instruction.operator == "astype":
             return operands[0].astype(instruction.dtype)
         if instruction.operator in REDUCTIONS:
-            return self.reduce(instruction.operator, operands[0])
+            return self.reduce(instruction.operator, operands[0], instruction.dtype)
         return np.asarray(OPERATORS[instruction.operator].function(*operands))
 
     def position(self, start: int, strides: Sequence[int]) -> Array:
@@ -180,11 +182,11 @@ class _Run:
                 found = found + _along(steps, axis, len(self.domain))
         return found
 
-    def reduce(self, operator: str, operand: Array) -> Array:
+    def reduce(self, operator: str, operand: Array, dtype: np.dtype[Any]) -> Array:
         """A reduction over the inner axes, which stay with length 1."""
         kernel = self.kernel
         assert isinstance(kernel, Loop)
-        operand = self.hook("reduce", np.broadcast_to(operand, kernel.domain))
+        operand = self.hook("reduce", np.broadcast_to(operand, kernel.domain), dtype)
         inner = tuple(range(len(kernel.domain) - kernel.inner, len(kernel.domain)))
         kind = f"{operand.dtype.kind}{operand.dtype.itemsize}"
         wide = operand.astype(_WIDER.get(kind, operand.dtype))
