@@ -8,6 +8,7 @@
     │   ├── DetachedError               (also TypeError)   traced values were about to become plain numbers
     │   ├── LeakedTraceError            a traced array was used after its trace had ended
     │   └── GradientCheckError          (also AssertionError)   check_grads found a derivative that is off
+    ├── CaptureError                    (also TypeError)   a function that cannot be compiled as it is written
     ├── ArgumentError                   (also ValueError)  a wrong argument to a public function
     ├── ShapeError                      (also ValueError)  shapes that do not fit together
     ├── NotFiniteError                  (also ArithmeticError)   NaN or infinity where training cannot go on
@@ -29,6 +30,7 @@ from types import CodeType, FrameType
 
 __all__ = [
     "ArgumentError",
+    "CaptureError",
     "DataError",
     "DetachedError",
     "DifferentiationError",
@@ -71,6 +73,10 @@ class LeakedTraceError(DifferentiationError):
 
 class GradientCheckError(DifferentiationError, AssertionError):
     """`check_grads` found a derivative that disagrees with its numerical reference."""
+
+
+class CaptureError(TwopassError, TypeError):
+    """A function that is being compiled did what needs the values of arrays, which differ from call to call."""
 
 
 class ArgumentError(TwopassError, ValueError):

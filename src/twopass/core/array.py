@@ -19,22 +19,37 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from twopass.core.abstract import Abstract, refuse_value
 from twopass.core.operators import as_array, as_integers, astype, holds_traced
 from twopass.core.registry import ENGINE, METHODS, RULES
 from twopass.core.rule import Constant, Rule, Unsupported, detach, name_of
 from twopass.core.trace import Trace, snapshot
 from twopass.core.views import Flat, View, check_writeable, write_through
-from twopass.errors import DetachedError, UnsupportedOperatorError, compose
+from twopass.errors import CaptureError, DetachedError, UnsupportedOperatorError, compose
 
-__all__ = ["Array", "apply", "dispatch", "primal_of"]
+__all__ = ["Array", "apply", "dispatch", "primal_of", "stand_in"]
 
 
-def primal_of(value: Any) -> Any:
-    """The plain number or ndarray below any number of traces."""
+def _bottom(value: Any) -> Any:
+    """What is below any number of traces: a plain number or array, or what is known of it."""
     while type(value) is Array:
         value._refresh()
         value = value._primal
     return value
+
+
+def primal_of(value: Any) -> Any:
+    """The plain number or ndarray below any number of traces; raises for a captured array, which has no value."""
+    value = _bottom(value)
+    if type(value) is Abstract:
+        refuse_value("this")
+    return value
+
+
+def stand_in(value: Any) -> Any:
+    """What is below any number of traces, to ask for its type and layout: if it is not known, an example of it."""
+    value = _bottom(value)
+    return value.example if type(value) is Abstract else value
 
 
 def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -47,7 +62,9 @@ def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if trace is None or arg._trace.level > trace.level:
                 trace = arg._trace
     if trace is None:
-        raise AssertionError("apply() without a traced operand")
+        trace = _capturing((args, kwargs))  # the only captured arrays may be an index, or a mask in the keywords
+        if trace is None:
+            raise AssertionError("apply() without a traced operand")
     values = list(args)
     slots: list[int] = []
     marks: list[Any] = []
@@ -57,7 +74,7 @@ def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if arg._mark is not None:
                 slots.append(i)
                 marks.append(arg._mark)
-    if rule.constant:
+    if rule.constant and not trace.captures:
         return _apply_constant(rule, trace, values, kwargs)
     if slots and slots[-1] >= rule.arity:
         what = f"np.{rule.name} got a traced array as argument {slots[-1] + 1}"
@@ -77,6 +94,14 @@ def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 _PLAIN = "Pass tp.stop_gradient(x) if no derivative should flow there."
 
 
+def _capturing(arguments: Any) -> Trace | None:
+    """The newest trace among arrays anywhere in some arguments, if it captures."""
+    found: list[Array] = []
+    _find(arguments, found)
+    trace = max((array._trace for array in found), key=lambda trace: trace.level, default=None)
+    return trace if trace is not None and trace.captures else None
+
+
 def _apply_constant(rule: Rule, trace: Trace, values: list[Any], kwargs: dict[str, Any]) -> Any:
     """Run an operator whose derivative is zero: its result is no longer traced (at this level)."""
     result = rule.call(*values, **kwargs)
@@ -87,7 +112,7 @@ def _apply_constant(rule: Rule, trace: Trace, values: list[Any], kwargs: dict[st
 
 def _shares_memory(y: Any, operand: Any) -> bool:
     """Whether a result is a view. Traced results are asked about their primals, which hold the memory."""
-    y, operand = primal_of(y), primal_of(operand)
+    y, operand = stand_in(y), stand_in(operand)
     if not (isinstance(y, np.ndarray) and isinstance(operand, np.ndarray)):
         return False
     return y is operand or (y.base is not None and np.may_share_memory(y, operand))
@@ -97,6 +122,9 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
     """Run a NumPy function on traced arrays, however its arguments are spelled."""
     rule = RULES.get(function)
     if rule is None:
+        trace = _capturing((args, kwargs))
+        if trace is not None and "out" not in kwargs:
+            return trace.capture(function, args, kwargs)
         what = f"np.{name_of(function)} has no differentiation rule"
         instead = "Write it with other NumPy functions, give it one with tp.custom_rule, or pass tp.stop_gradient(x)."
         raise UnsupportedOperatorError(compose(what, instead=instead))
@@ -105,8 +133,11 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
         traced = _any_traced(args) or _any_traced(kwargs.values())
         return _store(out, dispatch(function, args, kwargs) if traced else function(*args, **kwargs))
     if not isinstance(rule, Rule):
-        return rule(*args, **kwargs)
+        return _dispatch_composite(function, rule, args, kwargs)
     if isinstance(rule, Unsupported):
+        trace = _capturing((args, kwargs))
+        if trace is not None:
+            return trace.capture(function, args, kwargs)
         raise UnsupportedOperatorError(
             compose(f"np.{rule.name} is not supported on traced arrays", instead=rule.instead)
         )
@@ -116,7 +147,22 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
         args, kwargs = _positional(rule, args, kwargs)
     result = apply(rule, args, kwargs)
     # dtype=int makes a step function of any function: its derivative is zero, so its result is a plain number.
-    return result._primal if type(result) is Array and result.dtype.kind not in "fc" else result
+    if type(result) is Array and result.dtype.kind not in "fc" and not result._trace.captures:
+        return result._primal
+    return result
+
+
+def _dispatch_composite(
+    function: Callable[..., Any], definition: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Run a function by its definition; if that looks at values that a capture has not, record the function itself."""
+    try:
+        return definition(*args, **kwargs)
+    except CaptureError:
+        trace = _capturing((args, kwargs))
+        if trace is None or function in IN_PLACE:
+            raise
+        return trace.capture(function, args, kwargs)
 
 
 @functools.cache
@@ -155,9 +201,11 @@ def _positional(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tu
         count = min(rule.arity, max(i + 1 for i, name in enumerate(names) if type(bound.get(name)) is Array))
         if all(name in bound for name in names[:count]):
             rest = {name: value for name, value in bound.items() if name not in names[:count]}
-            if not _any_traced(rest.values()):
+            if not any(map(_is_differentiated, rest.values())):
                 return tuple(bound[name] for name in names[:count]), rest
-    spelled = ", ".join(f"{key}=" for key, value in kwargs.items() if type(value) is Array)
+    elif not any(map(_is_differentiated, kwargs.values())):
+        return args, kwargs
+    spelled = ", ".join(f"{key}=" for key, value in kwargs.items() if _is_differentiated(value))
     what = f"np.{rule.name} got a traced array as {spelled}"
     raise UnsupportedOperatorError(compose(what, why="It has no derivative in it.", instead=_PLAIN))
 
@@ -170,6 +218,8 @@ def _dispatch_constant(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
     if not found:
         raise AssertionError(f"np.{rule.name} was dispatched without a traced operand")
     trace = max((array._trace for array in found), key=lambda trace: trace.level)
+    if trace.captures:
+        return trace.capture(rule.function, args, kwargs)
     return _apply_constant(rule, trace, list(_strip(args, trace)), _strip(kwargs, trace))
 
 
@@ -183,6 +233,8 @@ def _find(value: Any, found: list[Array]) -> None:
     elif isinstance(value, dict):
         for item in value.values():
             _find(item, found)
+    elif isinstance(value, slice):
+        _find((value.start, value.stop, value.step), found)
 
 
 def _strip(value: Any, trace: Trace) -> Any:
@@ -200,6 +252,11 @@ def _any_traced(values: Any) -> bool:
     return any(type(value) is Array for value in values)
 
 
+def _is_differentiated(value: Any) -> bool:
+    """Whether a value is traced, and not merely captured."""
+    return type(value) is Array and not value._trace.captures
+
+
 def _store(out: Any, result: Any) -> Any:
     """Put a result, or several, where ``out=`` says."""
     if isinstance(out, tuple):
@@ -210,6 +267,8 @@ def _store(out: Any, result: Any) -> Any:
         out._check_cast(result)
         return out._set(_broadcast_into(out, result))
     if type(result) is Array:
+        if result._trace.captures:
+            refuse_value("writing into a plain array with out=")
         raise DetachedError(
             compose(
                 "a traced result cannot be written into a plain ndarray with out=",
@@ -231,7 +290,7 @@ def _broadcast_into(target: Array, value: Any) -> Any:
 
 def _laid_out(target: Array, value: Any) -> Any:
     """A value in memory as the target is, so that the functions that give a view of the one do so of the other."""
-    have, want = primal_of(value), primal_of(target)
+    have, want = stand_in(value), stand_in(target)
     if not (isinstance(have, np.ndarray) and isinstance(want, np.ndarray)) or have.strides == want.strides:
         return value
     slowest_first = sorted(range(want.ndim), key=lambda axis: -abs(want.strides[axis]))
@@ -274,7 +333,7 @@ def _binary(function: Any) -> tuple[Callable[[Array, Any], Any], Callable[[Array
 def _in_place(function: Any) -> Callable[[Array, Any], Array]:
     def method(self: Array, other: Any) -> Array:
         result = function(self, other)
-        if not isinstance(primal_of(self), np.ndarray):
+        if not isinstance(stand_in(self), np.ndarray):
             return result  # type: ignore[no-any-return]  # NumPy scalars are immutable: += makes a new one
         self._check_cast(result)
         if np.shape(result) != self.shape:
@@ -297,7 +356,9 @@ def _method(function: Any) -> Callable[..., Any]:
 
 def _refused(name: str) -> Callable[..., NoReturn]:
     def method(self: Array, *args: Any, **kwargs: Any) -> NoReturn:
-        _refuse(f"{name}")
+        if self._trace.captures:
+            refuse_value(name)
+        _refuse(name)
 
     return method
 
@@ -367,6 +428,8 @@ class Array:
         while array._view is not None:
             value = write_through(array._view, array._view.base._clone(), value)
             array = array._view.base
+        if array._trace.captures:
+            array._trace.check_writeable(array._primal)
         # The views on the way notice the new version, and look again when they are used.
         array._become(_laid_out(array, value))
         return self
@@ -379,7 +442,7 @@ class Array:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self._refresh()
-        if not isinstance(primal_of(self), np.ndarray):
+        if not isinstance(stand_in(self), np.ndarray):
             raise TypeError(compose("a NumPy scalar does not support item assignment", instead="Use np.where."))
         if isinstance(value, (list, tuple)):
             value = as_array(value)
@@ -392,11 +455,16 @@ class Array:
             value = np.asarray(value, dtype=self.dtype if np.isscalar(value) else None)
         if value.dtype != self.dtype:
             value = value.astype(self.dtype)
+        if type(index) is Array and index.dtype.kind == "b" and value.ndim == 0:
+            # A captured mask: where it is true is not known, but what the elements become is.
+            mask: Any = np.reshape(index, index.shape + (1,) * (self.ndim - index.ndim))
+            self._set(np.where(mask, value, self._clone()))
+            return
         self._set(apply(RULES[operator.setitem], (self._clone(), value), {"index": index}))
 
     def _check_cast_assignment(self, value: Any) -> None:
         """A traced value must survive the assignment: an integer array would round it and lose its derivative."""
-        if self.dtype.kind not in "fc" and value.dtype.kind in "fc":
+        if self.dtype.kind not in "fc" and value.dtype.kind in "fc" and not value._trace.captures:
             what = f"a traced {value.dtype} value cannot be assigned into an array of {self.dtype}"
             why = "It would be rounded, and its derivative lost."
             raise DetachedError(compose(what, why=why, instead="Make the array a float array."))
@@ -481,17 +549,23 @@ class Array:
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        return f"Traced({primal_of(self)!r})"
+        known = _bottom(self)
+        return f"Captured({known})" if type(known) is Abstract else f"Traced({known!r})"
 
     def __str__(self) -> str:
-        return str(primal_of(self))
+        known = _bottom(self)
+        return repr(self) if type(known) is Abstract else str(known)
 
     def __format__(self, spec: str) -> str:
-        return format(primal_of(self), spec)
+        known = _bottom(self)
+        return repr(self) if type(known) is Abstract else format(known, spec)
 
     def __bool__(self) -> bool:
         # Truth is a comparison with zero: it has no derivative to lose.
-        return bool(primal_of(self))
+        known = _bottom(self)
+        if type(known) is Abstract:
+            refuse_value("a decision of Python (if, while, and, or, not, assert)")
+        return bool(known)
 
     def __contains__(self, item: Any) -> bool:
         return bool(np.any(self == item))
@@ -499,7 +573,7 @@ class Array:
     def _detached(self) -> Any:
         """The value without this trace (and, by the operators of older traces, without them)."""
         self._refresh()
-        return detach(self._primal)
+        return self if self._trace.captures else detach(self._primal)
 
     def __copy__(self) -> Array:
         return self._clone()
@@ -519,6 +593,9 @@ class Array:
             return _call_ufunc(ufunc, inputs, kwargs)
         handler = METHODS.get((ufunc, method)) or METHODS.get((None, method))
         if handler is None:
+            trace = _capturing((inputs, kwargs))
+            if trace is not None and "out" not in kwargs:
+                return trace.capture(getattr(ufunc, method), inputs, kwargs)
             what = f"np.{ufunc.__name__}.{method} is not supported on traced arrays"
             raise UnsupportedOperatorError(compose(what, instead="Write it with other NumPy functions."))
         kwargs = dict(kwargs)
@@ -536,6 +613,8 @@ class Array:
         """``np.zeros(shape, like=x)``: a buffer that traced values may be assigned into; integers are plain."""
         if not args or not holds_traced(args[0]):
             made = function(*args, **kwargs)
+            if self._trace.captures:
+                return self._trace.constant(made)
             return Array(self._trace, made, None) if made.dtype.kind in "fc" else made
         # np.array([x[0], 1.0], like=x): an array of traced values.
         source = as_array(args[0])
@@ -544,6 +623,8 @@ class Array:
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse."""
+        if type(_bottom(self)) is Abstract:
+            refuse_value("np.asarray, use as the index of a plain array, or assignment into one")
         _refuse("np.array, np.asarray, or assignment into a plain ndarray")
 
     # --- operators ------------------------------------------------------------------------------------------------
@@ -561,11 +642,19 @@ class Array:
     __le__, __ge__ = _binary(np.less_equal)[0], _binary(np.greater_equal)[0]
     __eq__ = _binary(np.equal)[0]
     __ne__ = _binary(np.not_equal)[0]
+    __and__, __rand__ = _binary(np.bitwise_and)
+    __or__, __ror__ = _binary(np.bitwise_or)
+    __xor__, __rxor__ = _binary(np.bitwise_xor)
+    __lshift__, __rlshift__ = _binary(np.left_shift)
+    __rshift__, __rrshift__ = _binary(np.right_shift)
+    __invert__ = _unary(np.invert)
     __neg__, __pos__, __abs__ = _unary(np.negative), _unary(np.positive), _unary(np.absolute)
     __iadd__, __isub__ = _in_place(np.add), _in_place(np.subtract)
     __imul__, __itruediv__ = _in_place(np.multiply), _in_place(np.true_divide)
     __ipow__, __imatmul__ = _in_place(np.power), _in_place(np.matmul)
     __ifloordiv__, __imod__ = _in_place(np.floor_divide), _in_place(np.remainder)
+    __iand__, __ior__, __ixor__ = _in_place(np.bitwise_and), _in_place(np.bitwise_or), _in_place(np.bitwise_xor)
+    __ilshift__, __irshift__ = _in_place(np.left_shift), _in_place(np.right_shift)
 
     def __pow__(self, other: Any) -> Any:
         # As ndarray.__pow__ does: these are several times faster, and round better.
@@ -665,6 +754,9 @@ class Array:
             raise UnsupportedOperatorError(compose(what, instead="Use a NumPy function, or tp.stop_gradient(x)."))
         raise AttributeError(f"a traced array has no attribute {name!r}")
 
+
+#: Functions that change an argument.
+IN_PLACE = frozenset({np.put, np.place, np.putmask, np.copyto, np.put_along_axis, np.fill_diagonal})
 
 #: Functions that make arrays out of nothing, or of lists, for their ``like=``.
 CREATORS = frozenset(

@@ -5,6 +5,7 @@ Each names a rule, as a NumPy function does; `twopass.rules` holds the derivativ
 
 from __future__ import annotations
 
+import operator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,12 +13,29 @@ import numpy as np
 from twopass.core.registry import invoke
 from twopass.core.rule import is_traced
 
-__all__ = ["Scatter", "as_array", "as_integers", "as_operand", "assign_part", "astype", "holds_traced", "scatter"]
+__all__ = [
+    "Scatter",
+    "as_array",
+    "as_integers",
+    "as_operand",
+    "assign_part",
+    "astype",
+    "holds_traced",
+    "scatter",
+    "take_at",
+]
 
 
 def holds_traced(value: Any) -> bool:
     """Whether a value is a traced array, or a nested list or tuple with one in it."""
     return any(map(holds_traced, value)) if isinstance(value, (list, tuple)) else is_traced(value)
+
+
+def take_at(a: Any, index: Any) -> Any:
+    """``a[index]``; of a plain array at a captured index, too."""
+    if type(a) is np.ndarray and holds_traced(index):
+        return invoke(operator.getitem, a, index)
+    return a[index]
 
 
 def as_array(value: Any) -> Any:
@@ -72,7 +90,7 @@ class Scatter(NamedTuple):
 
     def dense(self) -> Any:
         """The array itself."""
-        if not self.distinct or is_traced(self.values):
+        if not self.distinct or is_traced(self.values) or holds_traced(self.index):
             return scatter(self.values, shape=self.shape, index=self.index, distinct=self.distinct)
         total = np.zeros(self.shape, self.values.dtype)
         total[self.index] = self.values
@@ -81,7 +99,7 @@ class Scatter(NamedTuple):
 
 def scatter(values: Any, *, shape: tuple[int, ...], index: Any, distinct: bool = False) -> Any:
     """An array of zeros with `values` added at ``[index]``: the transpose of indexing."""
-    if is_traced(values):
+    if is_traced(values) or holds_traced(index):
         return invoke(scatter, values, shape=shape, index=index, distinct=distinct)
     total = np.zeros_like(values, shape=shape)
     Scatter(shape, index, values, distinct).add_to(total)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from twopass.core.rule import (
@@ -55,9 +55,14 @@ def invoke(function: Function, *operands: Any, **parameters: Any) -> Any:
     """Run a rule that is keyed by a function of our own, which NumPy's protocols cannot dispatch."""
     rule = RULES[function]
     assert isinstance(rule, Rule)
-    if any(map(is_traced, operands)):
+    if any(map(is_traced, operands)) or (parameters and _hold_traced(parameters.values())):
         return ENGINE[0](rule, operands, parameters)
     return rule.call(*operands, **parameters)
+
+
+def _hold_traced(values: Iterable[Any]) -> bool:
+    """Whether one of some parameters is, or has in it, a traced array: a captured index, or a mask."""
+    return any(_hold_traced(value) if isinstance(value, (tuple, list)) else is_traced(value) for value in values)
 
 
 def _add(rule: Rule) -> None:

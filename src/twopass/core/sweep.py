@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from twopass.core.operators import Scatter
+from twopass.core.operators import Scatter, holds_traced
 from twopass.core.rule import Rule, Spec, is_traced
 
 __all__ = ["Node", "Pick", "backward", "fit", "tangent"]
@@ -115,14 +115,15 @@ class _Cotangents:
             known = self.alive.pop(index, None)
             if known is not None and alive is not None:
                 either = known | _fit_mask(alive, node.shape)
-                if not either.all():
+                if not _is_full(either):
                     self.alive[index] = either
 
     def _add_scatter(self, index: int, term: Scatter, alive: Any) -> None:
         """Accumulate what is zero but at the indexed elements, without a pass over all the others."""
         reached = term._replace(values=np.True_ if alive is None else alive)
         total = self.values.get(index)
-        if index in self.owned and type(total) is np.ndarray and not is_traced(term.values):
+        known = not (is_traced(term.values) or holds_traced(term.index))
+        if index in self.owned and type(total) is np.ndarray and known:
             term.add_to(total)
             if index in self.alive:
                 reached.add_to(self.alive[index])
@@ -134,6 +135,11 @@ class _Cotangents:
         """Accumulate the cotangent of one output of an operator that has several."""
         outputs = self.values.setdefault(index, [None] * len(specs))
         outputs[output] = value if outputs[output] is None else outputs[output] + value
+
+
+def _is_full(alive: Any) -> bool:
+    """Whether no element is absent; of a captured mask that is not known."""
+    return not is_traced(alive) and bool(alive.all())
 
 
 def _fit_mask(alive: Any, shape: tuple[int, ...]) -> Any:
@@ -182,7 +188,7 @@ def backward(tape: Sequence[Node], seeds: Sequence[tuple[int, Any]], inputs: Seq
 def _pull_with_masks(cotangents: _Cotangents, node: Node, cotangent: Any, alive: Any) -> None:
     """Send a cotangent to the operands of its node, where elements are absent or there are several outputs."""
     rule, y = node.rule, node.y
-    if alive is not None and alive.all():
+    if alive is not None and _is_full(alive):
         alive = None
     if rule.outputs:
         y, specs = node.y

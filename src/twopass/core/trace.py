@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from twopass import errors
-from twopass.core.rule import Rule, Spec
+from twopass.core.rule import Rule, Spec, is_traced
 from twopass.core.sweep import Node, Pick, backward, tangent
 
 __all__ = ["ForwardTrace", "ReverseTrace", "Trace", "snapshot"]
@@ -60,6 +60,9 @@ class Trace:
 
     __slots__ = ("closed", "level")
 
+    #: Whether the trace records calls whose operands have no values: all calls, those without a derivative included.
+    captures = False
+
     def __init__(self) -> None:
         self.level = next(_levels)
         self.closed = False
@@ -68,6 +71,18 @@ class Trace:
         self, rule: Rule, args: list[Any], kwargs: dict[str, Any], slots: list[int], marks: list[Any]
     ) -> tuple[Any, Any]:
         """Compute an operation on primals; the result and its mark (tangent, or position on the tape)."""
+        raise NotImplementedError
+
+    def capture(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Record the call of any function, for a trace that captures; its result, in the same containers."""
+        raise NotImplementedError
+
+    def constant(self, value: Any) -> Any:
+        """A known value as a traced array, for a trace that captures."""
+        raise NotImplementedError
+
+    def check_writeable(self, primal: Any) -> None:
+        """Raise if a captured array may not be changed in place."""
         raise NotImplementedError
 
     def check_open(self) -> None:
@@ -177,7 +192,7 @@ def promoted(arg: Any, dtype: np.dtype[Any]) -> Any:
 
     Partial derivatives do arithmetic on the operands. In their own dtype it could overflow, or not exist.
     """
-    if isinstance(arg, (np.ndarray, np.generic)) and arg.dtype.kind in "biu":
+    if (isinstance(arg, (np.ndarray, np.generic)) or is_traced(arg)) and arg.dtype.kind in "biu":
         return arg.astype(np.result_type(arg.dtype, dtype))
     return arg
 
@@ -190,6 +205,5 @@ def _saved(arg: Any, kept: int, dtype: np.dtype[Any] | None) -> Any:
     if type(arg) is np.ndarray and not kept:
         return Spec(arg.shape, arg.dtype)
     # Even if the rule does not read it as an operand, it may be a parameter: an axis, an index.
-    if dtype is not None and isinstance(arg, (np.ndarray, np.generic)) and arg.dtype.kind in "biu":
-        return promoted(arg, dtype)
-    return snapshot(arg)
+    wide = arg if dtype is None else promoted(arg, dtype)
+    return snapshot(arg) if wide is arg else wide

@@ -1,0 +1,1 @@
+"""Functions as graphs of NumPy calls: capture, passes, printer, interpreter."""

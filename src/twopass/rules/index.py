@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.operators import Scatter, as_array, assign_part, scatter
+from twopass.core.operators import Scatter, as_array, assign_part, holds_traced, scatter, take_at
 from twopass.core.registry import composite, invoke, linear, ufunc_method
 from twopass.core.rule import call, is_traced, operand
 from twopass.errors import DetachedError, compose
@@ -52,7 +52,7 @@ _INDEXED = [
 ]
 
 
-@linear(operator.getitem, views=True, structural=True, examples=_INDEXED)
+@linear(operator.getitem, call=take_at, views=True, structural=True, examples=_INDEXED)
 def _getitem_transpose(ct: Any, a: Any, index: Any) -> Any:
     return Scatter(a.shape, index, ct, _is_distinct(index))
 
@@ -67,7 +67,7 @@ def _getitem_transpose(ct: Any, a: Any, index: Any) -> Any:
     ],
 )
 def _scatter_transpose(ct: Any, values: Any, *, shape: Any, index: Any, distinct: bool = False) -> Any:
-    return ct[index]
+    return take_at(ct, index)
 
 
 # --- setitem --------------------------------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ def _scatter_transpose(ct: Any, values: Any, *, shape: Any, index: Any, distinct
 
 def _assign(a: Any, value: Any, *, index: Any) -> Any:
     """A copy of `a` with ``a[index] = value``."""
-    if is_traced(a) or is_traced(value):
+    if is_traced(a) or is_traced(value) or holds_traced(index):
         return invoke(operator.setitem, a, value, index=index)
     changed = np.copy(a)
     changed[index] = value
@@ -84,19 +84,16 @@ def _assign(a: Any, value: Any, *, index: Any) -> Any:
 
 def _last_writer(shape: tuple[int, ...], index: Any) -> Any:
     """Which of the assigned values remain: of several written to one place, the last."""
-    places = np.arange(int(np.prod(shape))).reshape(shape)[index]
+    places = take_at(np.arange(int(np.prod(shape))).reshape(shape), index)
     order = np.arange(places.size).reshape(places.shape)
-    written = np.zeros(shape, dtype=np.int64)
-    written[index] = order
-    return written[index] == order
+    written = _assign(np.zeros(shape, dtype=np.int64), order, index=index)
+    return take_at(written, index) == order
 
 
 def _assign_selects(slot: int, a: Any, value: Any, *, index: Any) -> Any:
     if slot == 1:
         return None if _is_distinct(index) else _last_writer(a.shape, index)
-    kept = np.ones(a.shape, dtype=bool)
-    kept[index] = False
-    return kept
+    return _assign(np.ones(a.shape, dtype=bool), np.False_, index=index)
 
 
 @linear(
@@ -117,7 +114,7 @@ def _assign_selects(slot: int, a: Any, value: Any, *, index: Any) -> Any:
 def _assign_transpose(slot: int, ct: Any, given: Any, *, index: Any) -> Any:
     if slot == 0:
         return _assign(ct, np.zeros_like(ct, shape=()), index=index)
-    taken = ct[index]
+    taken = take_at(ct, index)
     return taken if _is_distinct(index) else np.where(_last_writer(ct.shape, index), taken, 0)
 
 
@@ -150,7 +147,7 @@ def _wrapped(indices: Any, length: int, mode: Any) -> Any:
     """Indices out of range as `mode` of np.take and np.put treats them."""
     if mode != "raise":
         return np.take(np.arange(length), indices, mode=mode)
-    indices = np.asarray(indices)
+    indices = as_array(indices)
     return indices.astype(np.intp) if indices.dtype == bool else indices
 
 
@@ -234,10 +231,11 @@ def _bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
     ],
 )
 def _take(a: Any, indices: Any, axis: Any = None, mode: Any = "raise") -> Any:
+    a = as_array(a)
     if axis is None:
         a, axis = np.ravel(a), 0
     axis = np.lib.array_utils.normalize_axis_index(axis, a.ndim)
-    return a[(slice(None),) * axis + (_wrapped(indices, a.shape[axis], mode),)]
+    return take_at(a, (slice(None),) * axis + (_wrapped(indices, a.shape[axis], mode),))
 
 
 def _along_axis(arr: Any, indices: Any, axis: int) -> tuple[Any, ...]:
@@ -245,7 +243,7 @@ def _along_axis(arr: Any, indices: Any, axis: int) -> tuple[Any, ...]:
     if np.ndim(indices) != arr.ndim:
         raise ValueError("`indices` and `arr` must have the same number of dimensions")
     index = list(np.indices(arr.shape, sparse=True))
-    index[axis] = np.asarray(indices)
+    index[axis] = as_array(indices)
     return tuple(index)
 
 
@@ -258,7 +256,7 @@ def _along_axis(arr: Any, indices: Any, axis: int) -> tuple[Any, ...]:
     ],
 )
 def _take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
-    return np.ravel(arr)[indices] if axis is None else arr[_along_axis(arr, indices, axis)]
+    return take_at(np.ravel(arr), indices) if axis is None else take_at(arr, _along_axis(arr, indices, axis))
 
 
 @composite(

@@ -32,6 +32,12 @@ selection(
 )
 
 
+def _as_mask(condition: Any) -> Any:
+    if not is_traced(condition):
+        return np.asarray(condition, dtype=bool)
+    return condition if condition.dtype.kind == "b" else np.not_equal(condition, 0)
+
+
 @composite(
     np.where,
     examples=[
@@ -45,7 +51,7 @@ selection(
 def _where(condition: Any, *branches: Any) -> Any:
     if len(branches) == 1:
         raise ValueError("either both or neither of x and y should be given")
-    condition = np.not_equal(condition, 0) if is_traced(condition) else np.asarray(condition, dtype=bool)
+    condition = _as_mask(condition)
     return invoke(where, condition, *map(as_operand, branches)) if branches else np.nonzero(condition)
 
 
