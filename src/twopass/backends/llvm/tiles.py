@@ -1,0 +1,339 @@
+"""How the result of a contraction is cut, and the product of one tile, held in registers.
+
+A block of columns is cut into pieces of a vector each, a block of rows into tiles of equal heights. The micro-kernel of
+a tile takes one step along k at a time: it loads the vectors of the right operand, broadcasts one element of the left
+operand for each row, and multiplies and adds. (Goto and van de Geijn, *Anatomy of high-performance matrix
+multiplication*, ACM TOMS 34(3), 2008; Van Zee and van de Geijn, *BLIS*, ACM TOMS 41(3), 2015.)
+
+Every element of the product is the sum over k in order, in as many interleaved partial sums as `chains` says; that is a
+property of the kernel, so the bits do not depend on who computes which tile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TypeVar
+
+from twopass.backends.llvm.builder import BOOL, I64, Function, Type, Value, literal, scalar_type
+from twopass.backends.llvm.target import Target
+from twopass.program.ir import Access, Contraction
+
+__all__ = [
+    "Piece",
+    "Room",
+    "Segment",
+    "first_lanes",
+    "heights",
+    "pieces",
+    "product",
+    "runs",
+    "segments",
+]
+
+Length = TypeVar("Length")
+
+#: A step along k is unrolled until it has so many multiplications; a whole product that has no more is not a loop.
+_UNROLLED, _STRAIGHT = 16, 64
+
+
+def runs(lengths: Iterable[Length]) -> list[tuple[Length, int]]:
+    """Equal neighbours as (length, count).
+
+    Examples
+    --------
+    >>> runs([48, 48, 32])
+    [(48, 2), (32, 1)]
+    """
+    return [(length, len(list(group))) for length, group in groupby(lengths)]
+
+
+# --- columns ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One vector of a row of a tile.
+
+    Attributes
+    ----------
+    start : int
+        Its first column, counted from the tile's.
+    lanes : int
+        Length of the vector.
+    valid : int
+        How many of its lanes are columns of the result.
+    """
+
+    start: int
+    lanes: int
+    valid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many elements beyond the last column of a block an access may touch."""
+
+    read: int
+    write: int
+
+    @staticmethod
+    def of(access: Access, width: int, valid: int, following: int) -> Room:
+        """Room of an access at a block with `valid` columns, `width` with padding, and `following` ones after it."""
+        if access.panels is not None:
+            return Room(width - valid, width - valid)
+        if access.strides[-1] == 0:
+            return Room(width, width)
+        return Room(following + access.slack, 0 if following else access.slack)
+
+
+def pieces(valid: int, lanes: int, room: int, *, masks: bool) -> tuple[Piece, ...]:
+    """Cut columns into vectors: whole ones, then what is left.
+
+    The rest is one shorter vector if every access has `room` for it or the target can mask lanes; else several, of
+    halving lengths.
+
+    Examples
+    --------
+    >>> pieces(21, 8, 0, masks=True)
+    (Piece(start=0, lanes=8, valid=8), Piece(start=8, lanes=8, valid=8), Piece(start=16, lanes=8, valid=5))
+    >>> pieces(11, 8, 0, masks=False)
+    (Piece(start=0, lanes=8, valid=8), Piece(start=8, lanes=2, valid=2), Piece(start=10, lanes=1, valid=1))
+    """
+    found = [Piece(start, lanes, lanes) for start in range(0, valid - lanes + 1, lanes)]
+    start = len(found) * lanes
+    while start < valid:
+        rest = valid - start
+        above = 1 << (rest - 1).bit_length()
+        length = above if masks or room >= above - rest else 1 << (rest.bit_length() - 1)
+        found.append(Piece(start, length, min(rest, length)))
+        start += length
+    return tuple(found)
+
+
+def first_lanes(piece: Piece) -> Value:
+    """The mask of the lanes that are columns of the result."""
+    flags = ("true" if lane < piece.valid else "false" for lane in range(piece.lanes))
+    return Value("<" + ", ".join(f"i1 {flag}" for flag in flags) + ">", BOOL.wide(piece.lanes))
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+def heights(rows: int, most: int) -> list[tuple[int, int]]:
+    """Cut rows into tiles of at most so many, as (height, count): one height if a good one divides, else two.
+
+    Examples
+    --------
+    >>> heights(32, 8), heights(30, 8), heights(31, 8)
+    ([(8, 4)], [(6, 5)], [(8, 3), (7, 1)])
+    """
+    count = -(-rows // most)
+    for height in range(most, max(1, most * 2 // 3), -1):
+        if rows % height == 0:
+            return [(height, rows // height)]
+    base, extra = divmod(rows, count)
+    return [run for run in ((base + 1, extra), (base, count - extra)) if run[1]]
+
+
+# --- the left operand along k -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of k along which the left operand is found in one way.
+
+    Attributes
+    ----------
+    start : int
+        Its first k.
+    offset : int
+        Where the element of row 0 and the first k is.
+    row_stride, stride : int
+        From one row to the next, and from one k to the next.
+    length : int
+        How many k, in each of its panels.
+    count, panel_stride : int
+        How many panels of equal width, and from one to the next.
+    """
+
+    start: int
+    offset: int
+    row_stride: int
+    stride: int
+    length: int
+    count: int = 1
+    panel_stride: int = 0
+
+
+def segments(kernel: Contraction) -> tuple[Segment, ...]:
+    """The left operand's stretches: one if it has strides, one for each run of equal panels if it has panels."""
+    access = kernel.left
+    if access.panels is None:
+        return (Segment(0, 0, access.strides[-2], access.strides[-1], kernel.k),)
+    found: list[Segment] = []
+    start = 0
+    lengths = [max(0, min(w, kernel.k - sum(access.panels.widths[:i]))) for i, w in enumerate(access.panels.widths)]
+    for (width, length), count in runs(zip(access.panels.widths, lengths, strict=True)):
+        if length:
+            offset = access.panels.rows * start
+            found.append(Segment(start, offset, width, 1, length, count, access.panels.rows * width))
+        start += width * count
+    return tuple(found)
+
+
+# --- the product of a tile --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    """What the micro-kernel of one tile is made from."""
+
+    f: Function
+    target: Target
+    type: Type
+    rows: int
+    pieces: tuple[Piece, ...]
+    masked: bool
+    right: Value
+    right_stride: int
+
+    def multiply_add(self, a: Value, b: Value, c: Value) -> Value:
+        """``a * b + c`` as the target does it best."""
+        return self.f.fma(a, b, c) if self.target.has_fma else self.f.fadd(self.f.fmul(a, b), c)
+
+    def vectors(self, place: Value) -> list[Value]:
+        """The right operand's elements of one k."""
+        found = []
+        for piece in self.pieces:
+            at, wide = self.f.element(place, self.type, piece.start), self.type.wide(piece.lanes)
+            masked = self.masked and piece.valid < piece.lanes
+            found.append(self.f.load_masked(at, wide, first_lanes(piece)) if masked else self.f.load(at, wide))
+        return found
+
+    def step(self, left: Value, row_stride: int, right: Value, sums: Sequence[Value]) -> list[Value]:
+        """Add the products of one k, whose elements begin at `left` and `right`."""
+        f = self.f
+        following: list[Value] = []
+        vectors = self.vectors(right)
+        for row in range(self.rows):
+            scalar = f.load(f.element(left, self.type, row * row_stride), self.type)
+            wide = {piece.lanes: scalar for piece in self.pieces}
+            wide = {lanes: f.splat(scalar, lanes) for lanes in wide}
+            for piece, vector in zip(self.pieces, vectors, strict=True):
+                following.append(self.multiply_add(wide[piece.lanes], vector, sums[len(following)]))
+        return following
+
+    def zeros(self) -> list[Value]:
+        """A tile of zeros."""
+        zero = {piece.lanes: literal(0, self.type.wide(piece.lanes)) for piece in self.pieces}
+        return [zero[piece.lanes] for _ in range(self.rows) for piece in self.pieces]
+
+    @property
+    def size(self) -> int:
+        """How many multiplications a step has."""
+        return self.rows * len(self.pieces)
+
+
+def _chains(tile: _Tile, k: int) -> int:
+    """How many partial sums keep the units busy."""
+    wanted = -(-tile.target.chains // tile.size)
+    return min(1 << (wanted - 1).bit_length(), 8, 1 << max(0, k.bit_length() - 3))
+
+
+def product(
+    f: Function,
+    target: Target,
+    kernel: Contraction,
+    rows: int,
+    parts: tuple[Piece, ...],
+    *,
+    lefts: Sequence[Value],
+    right: Value,
+    right_stride: int,
+    masked: bool,
+) -> list[Value]:
+    """The product of a tile: its vectors, row by row.
+
+    Parameters
+    ----------
+    f : Function
+        Being written.
+    target : Target
+        What for.
+    kernel : Contraction
+        Of which.
+    rows : int
+        Height of the tile.
+    parts : tuple of Piece
+        Its columns.
+    lefts : sequence of pointers
+        The tile's first row in each of the left operand's `segments`.
+    right : pointer
+        The tile's first column in the right operand.
+    right_stride : int
+        From one row of the right operand to the next.
+    masked : bool
+        Whether lanes that are not columns of the result must not be read.
+    """
+    tile = _Tile(f, target, scalar_type(kernel.dtype), rows, parts, masked, right, right_stride)
+    chains = _chains(tile, kernel.k)
+    sums = [tile.zeros() for _ in range(chains)]
+    for segment, left in zip(segments(kernel), lefts, strict=True):
+        sums = _segment(tile, segment, left, sums)
+    while len(sums) > 1:
+        half = len(sums) // 2
+        sums = [[f.fadd(a, b) for a, b in zip(sums[i], sums[i + half], strict=True)] for i in range(half)]
+    return sums[0]
+
+
+def _segment(tile: _Tile, segment: Segment, left: Value, sums: list[list[Value]]) -> list[list[Value]]:
+    """Add the products of a segment to each chain's sums."""
+    f = tile.f
+    right = f.element(tile.right, tile.type, segment.start * tile.right_stride)
+    if segment.count == 1:
+        return _stretch(tile, segment, left, right, sums)
+
+    def panel(p: Value, *flat: Value) -> list[Value]:
+        a = f.element(left, tile.type, f.offset(p, segment.panel_stride))
+        b = f.element(right, tile.type, f.offset(p, segment.length * tile.right_stride))
+        return _flat(_stretch(tile, segment, a, b, _unflat(flat, len(sums))))
+
+    return _unflat(f.loop(segment.count, panel, _flat(sums)), len(sums))
+
+
+def _stretch(tile: _Tile, segment: Segment, left: Value, right: Value, sums: list[list[Value]]) -> list[list[Value]]:
+    """Add the products of `segment.length` consecutive k, from where the pointers are."""
+    f, chains = tile.f, len(sums)
+
+    def steps(at: Value, count: int, sums: list[list[Value]]) -> list[list[Value]]:
+        sums = list(sums)
+        a = f.element(left, tile.type, f.offset(at, segment.stride))
+        b = f.element(right, tile.type, f.offset(at, tile.right_stride))
+        for u in range(count):
+            sums[u % chains] = tile.step(
+                f.element(a, tile.type, u * segment.stride),
+                segment.row_stride,
+                f.element(b, tile.type, u * tile.right_stride),
+                sums[u % chains],
+            )
+        return sums
+
+    unroll = max(chains, min(8, -(-_UNROLLED // tile.size)))
+    unroll = chains * -(-unroll // chains)
+    whole = segment.length // unroll * unroll
+    if segment.length * tile.size <= _STRAIGHT or whole <= unroll:
+        return steps(literal(0, I64), segment.length, sums)
+    body: Callable[..., Sequence[Value]] = lambda k, *flat: _flat(steps(k, unroll, _unflat(flat, chains)))  # noqa: E731
+    sums = _unflat(f.loop(whole, body, _flat(sums), step=unroll), chains)
+    return steps(literal(whole, I64), segment.length - whole, sums) if segment.length > whole else sums
+
+
+def _flat(sums: Sequence[Sequence[Value]]) -> list[Value]:
+    return [value for chain in sums for value in chain]
+
+
+def _unflat(flat: Sequence[Value], chains: int) -> list[list[Value]]:
+    size = len(flat) // chains
+    return [list(flat[i * size : (i + 1) * size]) for i in range(chains)]
