@@ -149,9 +149,14 @@ class Function:
         internal: bool = True,
         attributes: str = "nounwind",
         qualifiers: str = "",
+        has_fma: bool = True,
     ) -> None:
-        """Start a function; `qualifiers` are attributes of all its pointers, such as ``noalias``."""
+        """Start a function; `qualifiers` are attributes of all its pointers, such as ``noalias``.
+
+        Without `has_fma` the target has no fused multiply-add: `fma` would call a slow function of the C library.
+        """
         self.name = name
+        self.has_fma = has_fma
         self.parameters = [Value(f"%{label}", type) for type, label in parameters]
         extra = f" {qualifiers}" if qualifiers else ""
         listed = ", ".join(f"{t}{extra if t == PTR else ''} %{label}" for t, label in parameters)
@@ -225,7 +230,9 @@ class Function:
         return self.emit(f"fneg {a.type} {a}", a.type)
 
     def fma(self, a: Value, b: Value, c: Value) -> Value:
-        """``a * b + c``, rounded once."""
+        """``a * b + c``, rounded once; twice if the target cannot."""
+        if not self.has_fma:
+            return self.fadd(self.fmul(a, b), c)
         return self.intrinsic("llvm.fma", a, b, c)
 
     def add(self, a: Value, b: Value) -> Value:
@@ -399,3 +406,16 @@ class Function:
         body()
         self.line(f"br label %{done}")
         self.start(done)
+
+    def choose(self, condition: Value, yes: Callable[[], Value], no: Callable[[], Value]) -> Value:
+        """What one of two bodies gives, of which only that one runs."""
+        then, other, done = self.label("then"), self.label("else"), self.label("after")
+        self.line(f"br i1 {condition}, label %{then}, label %{other}")
+        self.start(then)
+        a, after_yes = yes(), self.block
+        self.line(f"br label %{done}")
+        self.start(other)
+        b, after_no = no(), self.block
+        self.line(f"br label %{done}")
+        self.start(done)
+        return self.emit(f"phi {a.type} [ {a}, %{after_yes} ], [ {b}, %{after_no} ]", a.type)
