@@ -1,0 +1,59 @@
+"""Scans: the body of a loop as statements that are repeated, with what is carried on staying in one place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twopass.graph.ir import Graph, Input, Node, Type
+from twopass.program.ir import Panels, Repeat
+from twopass.program.lower.layout import carried_panels
+from twopass.program.lower.memory import Memory, Target
+from twopass.program.lower.storage import Storage
+
+if TYPE_CHECKING:
+    from twopass.program.lower.block import Block
+
+__all__ = ["lower_scan"]
+
+
+def lower_scan(block: Block, node: Node) -> tuple[Storage, ...]:
+    """Emit a scan; where its results are."""
+    body: Graph = node.kwargs["body"]
+    n_consts, n_carry = node.kwargs["n_consts"], node.kwargs["n_carry"]
+    length, reverse = node.kwargs["length"], node.kwargs["reverse"]
+    operands, memory = node.operands, block.memory
+    consts, carry, xs = operands[:n_consts], operands[n_consts : n_consts + n_carry], operands[n_consts + n_carry :]
+    inputs = body.inputs
+    bindings: dict[Input, Storage] = {}
+    for inner, outer in zip(inputs[:n_consts], consts, strict=True):
+        bindings[inner] = block.storage(outer)
+    panels = carried_panels(body, inputs[n_consts : n_consts + n_carry], body.outputs[:n_carry], memory.machine)
+    places = []
+    for number, (inner, outer) in enumerate(zip(inputs[n_consts : n_consts + n_carry], carry, strict=True)):
+        place = _carried(memory, inner.type, panels.get(number))
+        block.copy(block.storage(outer), place, "begin")
+        bindings[inner] = place
+        places.append(place)
+    for inner, outer in zip(inputs[n_consts + n_carry :], xs, strict=True):
+        bindings[inner] = _row(block.storage(outer), block.level, length, reverse)
+    stacked = [memory.exact(type.shape, type.dtype) for type in node.type[n_carry:]]
+    targets = [Target(place, inner) for place, inner in zip(places, inputs[n_consts:], strict=False)]
+    targets += [Target(_row(whole, block.level, length, reverse)) for whole in stacked]
+    if length:
+        block.statements.append(Repeat(length, block.inside(body, bindings, targets)))
+    return (*places, *stacked)
+
+
+def _carried(memory: Memory, type: Type, panels: Panels | None) -> Storage:
+    """Memory of something carried on."""
+    if panels is None:
+        return memory.exact(type.shape, type.dtype)
+    return Storage(memory.buffer(type.dtype, panels.size, "w"), type.shape, (0, 0), panels=panels)
+
+
+def _row(whole: Storage, level: int, length: int, reverse: bool) -> Storage:
+    """What one iteration sees of an array whose first axis is the iteration."""
+    if reverse and length:
+        last = [length - 1] + [0] * (len(whole.shape) - 1)
+        whole = whole.sliced(last, [-1] + [1] * (len(whole.shape) - 1), whole.shape)
+    return whole.row(level)
