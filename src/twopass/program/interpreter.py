@@ -109,7 +109,7 @@ def run_kernel(
         At which element each pointer points; 0 if not given.
     hook : callable, optional
         Called with the operator (``"load"``, ``"contract"``, an instruction's, or ``"reduce"`` for what is about to be
-        reduced), each value, and the dtype that the kernel says it has; what it gives is used instead. For estimates of
+        summed up), each value, and the dtype that the kernel says it has; what it gives is used instead. For estimates of
         rounding errors.
     """
     run = _Run(kernel, arrays, offsets or [0] * len(arrays), hook or (lambda _operator, value, _dtype: value))
@@ -149,7 +149,7 @@ class _Run:
         kernel = self.kernel
         assert isinstance(kernel, Contraction)
         wide = np.promote_types(np.float64, kernel.dtype)
-        left = np.broadcast_to(self.load(0, kernel.left), self.domains[0])
+        left = np.broadcast_to(self.hook("reduce", self.load(0, kernel.left), kernel.dtype), self.domains[0])
         right = np.broadcast_to(self.load(1, kernel.right), self.domains[1])
         product = np.matmul(left, right, dtype=wide).astype(left.dtype)
         self.values.append(self.hook("contract", product, kernel.dtype))

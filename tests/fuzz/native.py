@@ -1,0 +1,63 @@
+"""Kernels as machine code, for comparison with the interpreter."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from twopass.backends.llvm.builder import I64, PTR, Function
+from twopass.backends.llvm.contraction import emit_contraction
+from twopass.backends.llvm.engine import assemble, load
+from twopass.backends.llvm.target import TARGETS, Target, host
+from twopass.program.ir import Contraction, Kernel
+
+Runner = Callable[[Sequence[int], int, int], None]
+
+
+def emit(kernel: Kernel, name: str, target: Target) -> list[Function]:
+    """The functions of a kernel, itself last."""
+    if isinstance(kernel, Contraction):
+        return emit_contraction(kernel, name, target)
+    from twopass.backends.llvm.loop import emit_loop
+
+    return [emit_loop(kernel, name, target)]
+
+
+def compile_kernel(kernel: Kernel, target: Target) -> Runner:
+    """A kernel as a function of the addresses of its arguments and a range of tasks."""
+    functions = emit(kernel, "kernel", target)
+    entry = Function("entry", [(PTR, "arguments"), (I64, "begin"), (I64, "end")], internal=False)
+    arguments, begin, end = entry.parameters
+    pointers = [
+        entry.load(entry.element(arguments, PTR, number), PTR) for number in range(len(functions[-1].parameters) - 2)
+    ]
+    listed = ", ".join(f"{value.type} {value}" for value in (*pointers, begin, end))
+    entry.line(f"call void @kernel({listed})")
+    declared = sorted({line for function in functions for line in function.declared})
+    text = "\n".join([*declared, *(function.text() for function in (*functions, entry))])
+    code = load(assemble(text, target), target)
+    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(code.address("entry"))
+
+    def run(addresses: Sequence[int], start: int, stop: int) -> None:
+        # `code` is alive as long as this function is.
+        assert code.size
+        pointers = (ctypes.c_void_p * len(addresses))(*addresses)
+        call(ctypes.addressof(pointers), start, stop)
+
+    return run
+
+
+@functools.cache
+def targets() -> tuple[Target, ...]:
+    """This machine, and other targets whose code it runs."""
+    import llvmlite.binding as binding
+
+    here = host()
+    features = binding.get_host_cpu_features()
+    family = {"avx512": ("avx2", "sse2"), "avx2": ("sse2",)}.get(here.name, ())
+    triple = binding.get_process_triple()
+    others = [replace(TARGETS[name], triple=triple) for name in (*family, "generic")]
+    assert features
+    return (here, *others)
