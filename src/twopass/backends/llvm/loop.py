@@ -1,0 +1,283 @@
+"""Machine code of a `Loop`: elementwise code and reductions.
+
+A loop kernel becomes one function
+
+    ``void name(ptr p0, ptr p1, ..., i64 begin, i64 end)``
+
+of a pointer for each access (inputs, then stores) and the range of tasks to do. The chapters are in ``loops/``:
+
+1. `nest` turns the domain into loops: panels into strided pieces, axes in the order of memory, merged where possible.
+2. One axis is chosen to be the vector axis (`_vector_axis`). If it is an outer one, lanes are independent; if it is one
+   that is reduced over, a row has several vectors of accumulators, which are added up in the end.
+3. `frame` computes values where they belong: outside of the loops that they do not depend on.
+4. Reductions go in passes: a value that depends on a reduction is computed in a later run through the inner axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from twopass.backends.llvm.body import closure, contracted
+from twopass.backends.llvm.builder import I64, PTR, Function, Value, literal
+from twopass.backends.llvm.loops.frame import Code, Frame, Mask
+from twopass.backends.llvm.loops.nest import Axis, Nest, nests
+from twopass.backends.llvm.loops.passes import Passes
+from twopass.backends.llvm.target import Target
+from twopass.errors import ArgumentError, compose
+from twopass.program.ir import Loop
+from twopass.program.scalar import OPERATORS, REDUCTIONS
+
+__all__ = ["emit_loop"]
+
+DType = np.dtype[Any]
+
+
+def emit_loop(kernel: Loop, name: str, target: Target) -> Function:
+    """The function of a loop kernel.
+
+    Parameters
+    ----------
+    kernel : Loop
+        What it computes.
+    name : str
+        Of the function.
+    target : Target
+        What it is for.
+
+    Returns
+    -------
+    Function
+        Its `text()`, and in `declared` the declarations of what it calls.
+    """
+    count = len(kernel.inputs) + len(kernel.stores)
+    parameters = [(PTR, f"p{i}") for i in range(count)] + [(I64, "begin"), (I64, "end")]
+    f = Function(name, parameters, has_fma=target.has_fma)
+    outer = len(kernel.domain) - kernel.inner
+    if kernel.block and not outer and kernel.domain:
+        raise ArgumentError(
+            compose(
+                "A loop kernel has tasks along an axis that it reduces over.",
+                why="Tasks are done by several threads, and each result is one thread's.",
+                instead="Reduce in two kernels: blocks first, then their results.",
+            )
+        )
+    if 0 not in kernel.domain[:outer]:
+        begin, end = f.parameters[-2:]
+        f.when(f.icmp("slt", begin, end), lambda: _Writer(f, kernel, target).write())
+    return f
+
+
+class _Writer:
+    """Writes the loops around the points of a kernel."""
+
+    def __init__(self, f: Function, kernel: Loop, target: Target) -> None:
+        self.f = f
+        self.kernel = kernel
+        inputs = len(kernel.inputs)
+        stored = [store.value for store in kernel.stores]
+        body = contracted(kernel.body, inputs, stored)
+        self.needed = closure(body, inputs, stored)
+        self.body = body
+        self.work = sum(_work(body[n - inputs].operator) for n in self.needed if n >= inputs)
+        self.codes = _codes(f, nests(kernel, body), kernel, target)
+        self.passes = Passes(self.codes, stored, self.needed, self.work) if kernel.inner else None
+
+    def write(self) -> None:
+        """All of the kernel."""
+        # The pieces of a reduction follow each other at each point of the outer axes, others one after the other.
+        for code in self.codes[:1] if self.passes else self.codes:
+            root = Frame(code)
+            if code.outer or not self.passes:
+                root.prepare(self.needed)
+            self.loops([root])
+
+    def loops(self, frames: list[Frame]) -> None:
+        """The loops over the outer axes from the next one on, and what is inside."""
+        frame = frames[0]
+        code = frame.code
+        if frame.level == code.outer:
+            self.points(frames)
+            return
+        axis = code.nest.axes[code.order[frame.level]]
+        if code.order[frame.level] == code.vector:
+            self.strip(frame, axis)
+            return
+        start, stop = self.bounds(axis)
+
+        def body(i: Value) -> None:
+            child = frame.child(i)
+            if frame.level + 1 < code.outer or not self.passes:
+                child.prepare(self.needed)
+            self.loops([child])
+
+        self.f.loop(stop, body, start=start)
+
+    def bounds(self, axis: Axis) -> tuple[Value | int, Value | int]:
+        """Where an outer axis starts and stops."""
+        if not axis.task:
+            return 0, axis.length
+        f = self.f
+        step = literal(self.kernel.block * axis.task, I64)
+        begin, end = (f.mul(bound, step) for bound in f.parameters[-2:])
+        length = literal(axis.length, I64)
+        return begin, f.select(f.icmp("slt", end, length), end, length)
+
+    def points(self, frames: list[Frame]) -> None:
+        """What is done at points of the outer axes, which differ on the vector axis."""
+        if self.passes:
+            self.passes.run(frames)
+            return
+        inputs = len(self.kernel.inputs)
+        # All loads come before all stores: the machine cannot know that they do not touch each other.
+        values = [
+            (frame, number, frame.operand(store.value, frame.code.is_vector(number)), frame.code.dtypes[store.value])
+            for frame in frames
+            for number, store in enumerate(self.kernel.stores, inputs)
+        ]
+        for frame, number, value, dtype in values:
+            frame.store(number, value, dtype)
+
+    # --- the vector axis, if it is an outer one -------------------------------------------------------------------------
+
+    def strip(self, frame: Frame, axis: Axis) -> None:
+        """Points along the vector axis: several vectors at once, then one, then a part of one."""
+        start, stop = self.bounds(axis)
+        unroll = self.unroll(-(-axis.length // frame.code.lanes))
+        if isinstance(stop, int):
+            self.static_strip(frame, stop, unroll)
+        else:
+            assert isinstance(start, Value)
+            self.dynamic_strip(frame, start, stop, unroll)
+
+    def unroll(self, vectors: int) -> int:
+        """How many vectors are computed together: more if there is little to do for each."""
+        most = 4 if self.work <= 8 else 2 if self.work <= 24 else 1
+        return min(most, 1 << max(0, vectors.bit_length() - 1))
+
+    def sites(self, frame: Frame, index: Value, shifts: Sequence[int], masks: Sequence[Mask | None], lanes: int) -> None:
+        """Code for vectors at these places."""
+        frames: list[Frame] = []
+        for shift, mask in zip(shifts, masks, strict=True):
+            frames.append(frame.child(index, shift, lanes=lanes, mask=mask, leader=frames[0] if frames else None))
+        self.loops(frames)
+
+    def static_strip(self, frame: Frame, length: int, unroll: int) -> None:
+        code = frame.code
+        lanes = code.lanes
+        if _padded(code, length):
+            length += -length % lanes
+        chunk = lanes * unroll
+        main, rest = divmod(length, chunk)
+
+        def many(index: Value) -> None:
+            self.sites(frame, index, range(0, chunk, lanes), [None] * unroll, lanes)
+
+        if main > 1:
+            self.f.loop(main * chunk, many, step=chunk)
+        elif main:
+            many(literal(0, I64))
+        full, tail = divmod(rest, lanes)
+        shifts, masks = [k * lanes for k in range(full)], [None] * full
+        if tail and code.masked:
+            shifts, masks = [*shifts, full * lanes], [*masks, Mask.first(tail, lanes)]
+        if shifts:
+            self.sites(frame, literal(main * chunk, I64), shifts, masks, lanes)
+        if tail and not code.masked:
+            self.f.loop(length, lambda i: self.sites(frame, i, [0], [None], 1), start=length - tail)
+
+    def dynamic_strip(self, frame: Frame, start: Value, stop: Value, unroll: int) -> None:
+        f, code = self.f, frame.code
+        lanes = code.lanes
+        count = f.binary("sub", stop, start)
+
+        def full(first: Value, count: Value, vectors: int) -> Value:
+            """Code for as many whole groups of vectors as there are; where they end."""
+            chunk = lanes * vectors
+            last = f.binary("add", first, f.binary("and", count, literal(-chunk, I64)))
+
+            def body(i: Value) -> None:
+                self.sites(frame, i, range(0, chunk, lanes), [None] * vectors, lanes)
+
+            f.when(f.icmp("ne", first, last), lambda: _ignore(f.loop(last, body, start=first, step=chunk)))
+            return last
+
+        end = full(start, count, unroll)
+        if unroll > 1:
+            end = full(end, f.binary("sub", stop, end), 1)
+        left = f.binary("sub", stop, end)
+
+        def tail() -> None:
+            if code.masked:
+                self.sites(frame, end, [0], [Mask(f.first_lanes(left, lanes))], lanes)
+            else:
+                f.loop(stop, lambda i: self.sites(frame, i, [0], [None], 1), start=end)
+
+        if lanes > 1:
+            f.when(f.icmp("ne", left, literal(0, I64)), tail)
+
+
+def _ignore(_value: Any) -> None:
+    return None
+
+
+def _work(operator: str) -> float:
+    """Arithmetic of an instruction, in additions."""
+    table = OPERATORS.get(operator) or REDUCTIONS.get(operator)
+    return 1 if table is None else table.work
+
+
+def _padded(code: Code, length: int) -> bool:
+    """Whether all that is accessed along the vector axis may be accessed up to a whole vector."""
+    excess = -length % code.lanes
+    places = [place for number, place in enumerate(code.nest.places) if code.is_vector(number)]
+    return all(code.is_contiguous(place) and place.slack >= excess for place in places)
+
+
+# --- choices --------------------------------------------------------------------------------------------------------------
+
+
+def _codes(f: Function, pieces: Sequence[Nest], kernel: Loop, target: Target) -> list[Code]:
+    """The order of loops, the vector axis and the number of lanes of each piece of a kernel.
+
+    Pieces of a reduction share their accumulators, which are then on the inner axes and have equal lanes.
+    """
+    shared = kernel.inner > 0 and len(pieces) > 1
+    vectors = [_vector_axis(nest, inner_only=shared) for nest in pieces]
+    lengths = [1 if v is None else nest.axes[v].length for nest, v in zip(pieces, vectors, strict=True)]
+    found = []
+    for nest, vector, length in zip(pieces, vectors, lengths, strict=True):
+        order = sorted(range(len(nest.axes)), key=lambda a: (nest.axes[a].inner, a == vector))
+        longest = max(lengths) if shared else length
+        lanes = min(_lanes(nest, target), 1 << max(0, longest - 1).bit_length())
+        small = vector is not None and any(p.dtype.itemsize < 4 for p in nest.places if p.strides[vector])
+        masked = target.has_masks and (target.vector_bytes >= 64 or not small)
+        stored = [store.value for store in kernel.stores]
+        found.append(Code(f, nest, stored, order, vector if lanes > 1 else None, lanes, masked))
+    return found
+
+
+def _lanes(nest: Nest, target: Target) -> int:
+    """Lanes of vectors: of the widest float; other types take as many registers as they need."""
+    dtypes = [*(place.dtype for place in nest.places), *(instruction.dtype for instruction in nest.body)]
+    floats = [dtype for dtype in dtypes if dtype.kind == "f"]
+    return target.vector_bytes // max(dtype.itemsize for dtype in floats or dtypes)
+
+
+def _vector_axis(nest: Nest, *, inner_only: bool = False) -> int | None:
+    """The axis along which the most operands are contiguous, and the fewest have other strides; of equals the longest.
+
+    What is there for each point of the inner axes counts more than what is there for each row.
+    """
+
+    def merit(a: int) -> tuple[int, int]:
+        gain = 0
+        for place in nest.places:
+            many = any(stride for stride, axis in zip(place.strides, nest.axes, strict=True) if axis.inner)
+            weight = 4 if many else 1
+            gain += weight * (1 if place.strides[a] == 1 else -1 if place.strides[a] else 0)
+        return gain, nest.axes[a].length
+
+    return max((a for a, axis in enumerate(nest.axes) if axis.inner or not inner_only), key=merit, default=None)
