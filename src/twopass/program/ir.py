@@ -355,10 +355,21 @@ class Call:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Repeat:
-    """Run statements several times over."""
+    """Run statements several times over.
+
+    Attributes
+    ----------
+    count : int
+        How often, at most.
+    body : tuple of Statement
+        What is repeated.
+    limit : Argument or None
+        An int64 that is read when the program gets here: no more iterations than that (and none, if it is negative).
+    """
 
     count: int
     body: tuple[Statement, ...]
+    limit: Argument | None = None
 
 
 Statement = Launch | Call | Repeat
@@ -414,4 +425,5 @@ def arguments_of(statement: Statement) -> tuple[Argument, ...]:
         return statement.arguments
     if isinstance(statement, Call):
         return tuple(operand.argument for operand in (*statement.operands, *statement.results))
-    return tuple(argument for inner in statement.body for argument in arguments_of(inner))
+    own = () if statement.limit is None else (statement.limit,)
+    return (*own, *(argument for inner in statement.body for argument in arguments_of(inner)))
