@@ -69,7 +69,8 @@ class GraphTrace(Trace):
         if isinstance(example, np.ndarray):
             example = example.view()
             example.flags.writeable = False
-        return self.array(example, Input.of(type_of(example), name))
+        weak = isinstance(example, (int, float, complex)) and not isinstance(example, (bool, np.generic))
+        return self.array(example, Input.of(type_of(example), name, weak))
 
     def array(self, example: Any, node: Node) -> Array:
         """The captured array of a node."""

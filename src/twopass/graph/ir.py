@@ -86,14 +86,23 @@ def _refuse(*_args: Any, **_kwargs: Any) -> Any:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Input(Node):
-    """A value that comes from outside."""
+    """A value that comes from outside.
+
+    Attributes
+    ----------
+    name : str
+        For messages and the printer.
+    weak : bool
+        Whether it is a Python number, which takes the dtype of what it meets.
+    """
 
     name: str = ""
+    weak: bool = False
 
     @classmethod
-    def of(cls, type: Type, name: str) -> Input:
+    def of(cls, type: Type, name: str, weak: bool = False) -> Input:
         """An input of a type."""
-        return cls(_refuse, (), {}, type, _refuse, name=name)
+        return cls(_refuse, (), {}, type, _refuse, name=name, weak=weak)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

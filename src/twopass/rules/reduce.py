@@ -195,7 +195,9 @@ def _winners(y: Any, a: Any, axis: Any, keepdims: Any, initial: Any, where: Any)
     """Which elements are equal to the extreme, and how many: with ``initial``, if that is equal to it too."""
     extreme = expand(y, a.ndim, axis, keepdims)
     chosen = a == extreme if where is True else (a == extreme) & where
-    count = np.sum(chosen, axis=axis, keepdims=True)
+    # Counted in the operand's precision where that is exact, so that what follows stays in it.
+    exact = a.dtype.kind == "f" and a.size <= 2 << np.finfo(a.dtype).nmant
+    count = np.sum(chosen, axis=axis, keepdims=True, dtype=a.dtype if exact else None)
     if initial is not None:
         count = count + (extreme == initial)
     return chosen, np.maximum(count, 1)

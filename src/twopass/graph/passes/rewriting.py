@@ -1,0 +1,60 @@
+"""What the passes share: going through a graph from its inputs to its outputs, replacing nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from twopass.graph.ir import Constant, Graph, Input, Node, substitute
+
+__all__ = ["Pass", "Rewrite", "rewrite"]
+
+#: A pass gives a graph that computes the same.
+Pass = Callable[[Graph], Graph]
+#: What to put in the place of a node, whose operands have been replaced already; the node itself to keep it.
+Rewrite = Callable[[Node], Node]
+
+
+def rewrite(graph: Graph, change: Rewrite) -> Graph:
+    """A graph with each node replaced; so are the nodes of the graphs among the arguments (bodies of loops)."""
+    done: dict[int, Node] = {}
+
+    def replacement(node: Node) -> Node:
+        return done[id(node)]
+
+    for node in graph.nodes():
+        if isinstance(node, Input):
+            done[id(node)] = node
+        elif isinstance(node, Constant):
+            done[id(node)] = change(node)
+        else:
+            done[id(node)] = change(with_operands(node, replacement, lambda body: rewrite(body, change)))
+    if all(done[id(output)] is output for output in graph.outputs):
+        return graph
+    return Graph(graph.inputs, tuple(done[id(output)] for output in graph.outputs))
+
+
+def with_operands(
+    node: Node, replacement: Callable[[Node], Node], inner: Callable[[Graph], Graph] = lambda body: body
+) -> Node:
+    """A node with other operands; the node itself if they are the same."""
+    if all(replacement(operand) is operand for operand in node.operands):
+        changed = False
+        args, kwargs = node.args, dict(node.kwargs)
+    else:
+        changed = True
+        args = substitute(node.args, replacement)
+        kwargs = substitute(dict(node.kwargs), replacement)
+    for key, value in kwargs.items():
+        if isinstance(value, Graph):
+            body = inner(value)
+            changed = changed or body is not value
+            kwargs[key] = body
+    return replace(node, args=args, kwargs=kwargs) if changed else node
+
+
+def bodies(node: Node) -> list[tuple[str, Graph]]:
+    """The graphs among the keyword arguments of a node."""
+    found: list[tuple[str, Any]] = [(key, value) for key, value in node.kwargs.items() if isinstance(value, Graph)]
+    return found
