@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from twopass.program.interpreter import addresses, domains, run_kernel
-from twopass.program.ir import Access, Kernel
+from twopass.program.ir import Access, Argument, Buffer, Kernel, Launch, Program
+from twopass.program.printer import listing
 
 Array = np.ndarray[Any, Any]
 Rng = np.random.Generator
@@ -38,6 +39,11 @@ class Case:
         kernel = self.kernel
         operands = [kernel.left, kernel.right] if hasattr(kernel, "left") else []
         return [*operands, *kernel.inputs, *(store.access for store in kernel.stores)]
+
+    def __str__(self) -> str:
+        buffers = [Buffer(f"x{number}", array.dtype, array.size, "input") for number, array in enumerate(self.buffers)]
+        arguments = tuple(Argument(buffers[number], offset) for number, offset in self.places)
+        return listing(Program(tuple(buffers), (), (Launch(self.kernel, arguments),), {}, 0))
 
     def interpret(self, buffers: Sequence[Array], hook: Any = None) -> None:
         """Run the kernel with the interpreter on buffers like those of the case, in place."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from twopass.backends.llvm.builder import I64, PTR, Function
 from twopass.backends.llvm.contraction import emit_contraction
 from twopass.backends.llvm.engine import assemble, load
+from twopass.backends.llvm.loop import emit_loop
 from twopass.backends.llvm.target import TARGETS, Target, host
 from twopass.program.ir import Contraction, Kernel
 
@@ -20,7 +21,6 @@ def emit(kernel: Kernel, name: str, target: Target) -> list[Function]:
     """The functions of a kernel, itself last."""
     if isinstance(kernel, Contraction):
         return emit_contraction(kernel, name, target)
-    from twopass.backends.llvm.loop import emit_loop
 
     return [emit_loop(kernel, name, target)]
 
@@ -52,12 +52,6 @@ def compile_kernel(kernel: Kernel, target: Target) -> Runner:
 @functools.cache
 def targets() -> tuple[Target, ...]:
     """This machine, and other targets whose code it runs."""
-    import llvmlite.binding as binding
-
     here = host()
-    features = binding.get_host_cpu_features()
     family = {"avx512": ("avx2", "sse2"), "avx2": ("sse2",)}.get(here.name, ())
-    triple = binding.get_process_triple()
-    others = [replace(TARGETS[name], triple=triple) for name in (*family, "generic")]
-    assert features
-    return (here, *others)
+    return (here, *(replace(TARGETS[name], triple=here.triple) for name in (*family, "generic")))

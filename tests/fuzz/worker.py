@@ -39,7 +39,7 @@ def check_kernel(case: Case, rng: np.random.Generator) -> list[str]:
     for number, (a, b) in enumerate(zip(whole, pieces, strict=True)):
         if np.any(_differ(a, b) & ~loose[number]):
             found.append(f"buffer {number} depends on how tasks are split")
-    return [f"{message} [{target.name}]" for message in found]
+    return [*(f"{message} [{target.name}]" for message in found), str(case)] if found else []
 
 
 def _in_pieces(run: Runner, addresses: list[int], count: int, rng: np.random.Generator) -> None:

@@ -109,8 +109,8 @@ def run_kernel(
         At which element each pointer points; 0 if not given.
     hook : callable, optional
         Called with the operator (``"load"``, ``"contract"``, an instruction's, or ``"reduce"`` for what is about to be
-        summed up), each value, and the dtype that the kernel says it has; what it gives is used instead. For estimates of
-        rounding errors.
+        summed up), each value, and the dtype that the kernel says it has; what it gives is used instead. For estimates
+        of rounding errors.
     """
     run = _Run(kernel, arrays, offsets or [0] * len(arrays), hook or (lambda _operator, value, _dtype: value))
     with np.errstate(all="ignore"):
@@ -267,13 +267,19 @@ class _Memory:
         """Run statements within the `iteration` of each enclosing repetition."""
         for statement in statements:
             if isinstance(statement, Repeat):
-                for number in range(statement.count):
+                for number in range(self.iterations(statement, iteration)):
                     self.run(statement.body, (*iteration, number))
             elif isinstance(statement, Launch):
                 arrays = [self.of(argument.buffer) for argument in statement.arguments]
                 run_kernel(statement.kernel, arrays, [place(a, iteration) for a in statement.arguments])
             else:
                 self.call(statement, iteration)
+
+    def iterations(self, repeat: Repeat, iteration: tuple[int, ...]) -> int:
+        """How often a body is run."""
+        if repeat.limit is None:
+            return repeat.count
+        return min(repeat.count, int(self.of(repeat.limit.buffer)[place(repeat.limit, iteration)]))
 
     def call(self, call: Call, iteration: tuple[int, ...]) -> None:
         """Let NumPy compute something; the operands are copies, because a result may share their memory."""

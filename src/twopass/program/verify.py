@@ -435,6 +435,10 @@ class _Walk:
         """
         inner = (*counts, repeat.count)
         _require(repeat.count >= 0, f"{name}: {repeat.count} iterations")
+        if repeat.limit is not None:
+            limit = _Pointer(repeat.limit, Access(np.dtype(np.int64), ()), (), f"{name}, limit")
+            limit.verify(counts)
+            self.read(limit, iteration)
         every = list(range(repeat.count))
         shown = every if repeat.count <= _FEW else [0, 1, repeat.count - 1]
         for number in shown:
