@@ -1,0 +1,105 @@
+"""From a program to an executable, or to the code of an equal program that is there already."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+
+from twopass.backends.llvm import cache
+from twopass.backends.llvm.cost import SHORT, best_threads, total, worth_sharing
+from twopass.backends.llvm.engine import Code, assemble, load
+from twopass.backends.llvm.executable import Executable
+from twopass.backends.llvm.module import EMITTERS, Emitter, externals, kernel_key, write
+from twopass.backends.llvm.schedule import Planned, plan
+from twopass.backends.llvm.target import Target, host
+from twopass.backends.llvm.threads import allowed, check_threads
+from twopass.program.ir import Argument, Buffer, Launch, Program, Repeat, Statement
+
+__all__ = ["KEPT", "build", "structure"]
+
+#: How many programs' code is kept for programs that are equal.
+KEPT = 32
+
+_codes: OrderedDict[tuple[str, Target, int], Code] = OrderedDict()
+_lock = threading.Lock()
+
+
+def build(
+    program: Program,
+    *,
+    threads: int | None = None,
+    shapes: Sequence[tuple[int, ...]] | None = None,
+    emitters: Mapping[type, Emitter] = EMITTERS,
+) -> Executable:
+    """Compile a program for this machine; see `twopass.backends.llvm.compile`."""
+    target = host()
+    count = best_threads(program, target, allowed()) if threads is None else check_threads(threads)
+    planned = plan(program, count, worth_sharing(program, target))
+    code = _code(program, planned, target, count, emitters)
+    return Executable(
+        program,
+        code,
+        threads=count,
+        barriers=_barriers(planned),
+        short=total(planned, count, target) < SHORT,
+        shapes=shapes,
+    )
+
+
+def _barriers(planned: Sequence[Planned]) -> int:
+    """Places where threads wait for each other."""
+    return sum(item.barrier + _barriers(item.body) for item in planned)
+
+
+def _code(
+    program: Program, planned: Sequence[Planned], target: Target, threads: int, emitters: Mapping[type, Emitter]
+) -> Code:
+    """The code of a program: from this process, from the disk, or new."""
+    name = (structure(program), target, threads)
+    with _lock:
+        if name in _codes:
+            _codes.move_to_end(name)
+            return _codes[name]
+
+    def make() -> bytes:
+        return assemble(write(program, planned, target, threads=threads, emitters=emitters), target)
+
+    content, _ = cache.object_code((name[0], str(threads)), target, make)
+    code = load(content, target)
+    with _lock:
+        _codes[name] = code
+        while len(_codes) > KEPT:
+            _codes.popitem(last=False)
+    return code
+
+
+def structure(program: Program) -> str:
+    """What two programs have in common if they have the same code: everything but the values of constants."""
+    numbers: dict[Buffer, int] = {}
+
+    def buffer(found: Buffer) -> str:
+        known = found in numbers
+        number = numbers.setdefault(found, len(numbers))
+        if known:
+            return f"{number}"
+        place = program.offsets.get(found)
+        return f"{number}={found.role} {found.dtype.str} {found.size} {place}"
+
+    def argument(given: Argument) -> str:
+        return f"{buffer(given.buffer)}+{given.offset}{given.steps}"
+
+    def statement(given: Statement) -> str:
+        if isinstance(given, Launch):
+            kernel = kernels.setdefault(kernel_key(given.kernel), len(kernels))
+            return f"{kernel}({','.join(map(argument, given.arguments))})"
+        if isinstance(given, Repeat):
+            return f"{given.count}*[{';'.join(map(statement, given.body))}]"
+        operands = ",".join(f"{argument(o.argument)}{o.shape}{o.strides}" for o in (*given.operands, *given.results))
+        return f"call {len(given.operands)} ({operands})"
+
+    kernels: dict[str, int] = {}
+    callers = ",".join(map(buffer, (*program.inputs, *program.outputs)))
+    constants = ",".join(map(buffer, externals(program)))
+    statements = ";".join(map(statement, program.statements))
+    return "\n".join([callers, constants, statements, *kernels])

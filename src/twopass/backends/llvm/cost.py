@@ -1,0 +1,111 @@
+"""How long a program will take, roughly: enough to choose the number of threads.
+
+A launch takes as long as its arithmetic or its memory traffic, whichever is longer::
+
+    seconds = max(operations / RATE, bytes / BANDWIDTH) + LAUNCH
+
+On T threads one that is shared takes the time of the largest share of its tasks; and a program takes, besides, the time
+of its barriers and of waking the other threads::
+
+    seconds(T) = sum of the launches + barriers * (FIRST + EACH * T) + WAKE * (T - 1)
+
+The constants are those of a processor of 2022. A program that is wrong by a factor of two is still on the right side,
+because what they decide between differs by more.
+"""
+
+from __future__ import annotations
+
+import math
+
+from twopass.backends.llvm.schedule import Planned, plan
+from twopass.backends.llvm.target import Target
+from twopass.program.ir import Access, Contraction, Instruction, Launch, Program, Repeat, tasks
+
+__all__ = ["SHORT", "best_threads", "seconds", "worth_sharing"]
+
+#: Vector operations a second of one core; of them a contraction needs one for as many multiplications as it has lanes.
+_RATE = 4e9
+#: Bytes a second that one core gets from the caches it shares with others.
+_BANDWIDTH = 20e9
+#: Calling a kernel.
+_LAUNCH = 20e-9
+#: A barrier of T threads; waking a thread.
+_FIRST, _EACH, _WAKE = 0.2e-6, 0.15e-6, 1e-6
+#: A launch that takes less on one thread is left to one.
+_LITTLE = 1.5e-6
+#: A program that takes less does not give up the interpreter's lock: taking it again could take longer.
+SHORT = 50e-6
+
+#: Vector operations for one of a scalar operator; those that are not listed take one.
+_WORK = dict.fromkeys(("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sin", "cos", "erf"), 20)
+_WORK |= dict.fromkeys(("sinh", "cosh", "tan", "arcsin", "arccos", "arctan", "arctan2", "power", "float_power"), 40)
+_WORK |= dict.fromkeys(("divide", "sqrt", "reciprocal", "remainder", "fmod", "floor_divide"), 8)
+_WORK |= dict.fromkeys(("literal", "position", "astype"), 0)
+
+
+def _work(body: tuple[Instruction, ...]) -> int:
+    """Vector operations at each place of a domain."""
+    return sum(_WORK.get(instruction.operator, 1) for instruction in body)
+
+
+def _bytes(access: Access, domain: tuple[int, ...]) -> int:
+    """Bytes that are touched, each once."""
+    return access.dtype.itemsize * math.prod(
+        length for length, stride in zip(domain, access.strides, strict=True) if stride or access.panels
+    )
+
+
+def seconds(launch: Launch, target: Target) -> float:
+    """The time of a launch on one thread."""
+    kernel = launch.kernel
+    if isinstance(kernel, Contraction):
+        lanes = target.lanes(kernel.dtype)
+        places = math.prod(kernel.batch) * kernel.m * kernel.n
+        operations = places * (kernel.k + _work(kernel.body) + 2) / lanes
+        domains = [(*kernel.batch, kernel.m, kernel.k), (*kernel.batch, kernel.k, kernel.n)]
+        domains += [(*kernel.batch, kernel.m, kernel.n)] * (len(kernel.inputs) + len(kernel.stores))
+        accesses = [kernel.left, kernel.right, *kernel.inputs, *(store.access for store in kernel.stores)]
+        traffic = sum(_bytes(access, domain) for access, domain in zip(accesses, domains, strict=True))
+    else:
+        accesses = [*kernel.inputs, *(store.access for store in kernel.stores)]
+        size = max((access.dtype.itemsize for access in accesses), default=8)
+        places = math.prod(kernel.domain)
+        operations = places * (_work(kernel.body) + len(accesses)) * size / target.vector_bytes
+        traffic = sum(_bytes(access, kernel.domain) for access in accesses)
+    return max(operations / _RATE, traffic / _BANDWIDTH) + _LAUNCH
+
+
+def worth_sharing(program: Program, target: Target) -> list[bool]:
+    """For each launch, whether it is long enough to be cut."""
+    return [tasks(launch.kernel) > 1 and seconds(launch, target) > _LITTLE for launch in program.launches()]
+
+
+def total(planned: list[Planned], threads: int, target: Target) -> float:
+    """The time of a program on so many threads."""
+    time = 0.0
+    for item in planned:
+        statement = item.statement
+        if isinstance(statement, Repeat):
+            time += statement.count * total(item.body, threads, target)
+        elif isinstance(statement, Launch):
+            count = tasks(statement.kernel)
+            part = -(-count // threads) / count if item.shared and count else 1.0
+            time += part * seconds(statement, target)
+        time += item.barrier * (_FIRST + _EACH * threads)
+    return time
+
+
+def best_threads(program: Program, target: Target, most: int) -> int:
+    """How many threads do a program in the least time: a power of two, or all.
+
+    Other threads must save a fifth, because they may be needed elsewhere and because the estimate is rough.
+    """
+    shared = worth_sharing(program, target)
+    alone = total(plan(program, 1, shared), 1, target)
+    choice, least = 1, alone / 1.2
+    for threads in sorted({*(2**k for k in range(1, most.bit_length())), most} - {1}):
+        if alone / 1.2 > _WAKE * (threads - 1) and any(shared):
+            time = total(plan(program, threads, shared), threads, target) + _WAKE * (threads - 1)
+            if time < least:
+                choice, least = threads, time
+    return choice

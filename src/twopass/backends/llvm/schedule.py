@@ -1,0 +1,305 @@
+"""Which thread does what, and where threads must wait for each other.
+
+A launch is either cut by the numbers of its tasks, thread t of T taking those from ``tasks * t // T`` to
+``tasks * (t + 1) // T``, or left to thread 0 because it is too small. A barrier stands before a statement if one of its
+threads would touch bytes that *another* thread has touched since the last barrier, one of the two writing. So products
+that share panels in the same way follow each other without one, and so do small kernels.
+
+What a thread touches of a buffer is taken to be everything between the first and the last byte.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from twopass.program.ir import (
+    Access,
+    Argument,
+    Buffer,
+    Call,
+    Contraction,
+    Launch,
+    Loop,
+    Operand,
+    Program,
+    Repeat,
+    Statement,
+    tasks,
+)
+
+__all__ = ["Planned", "plan", "share", "touched"]
+
+#: Half-open ranges of positions, one for each axis of a domain.
+_Box = tuple[tuple[int, int], ...]
+#: Half-open range of elements (or bytes), or None if there are none.
+_Range = tuple[int, int] | None
+
+
+@dataclass(slots=True)
+class Planned:
+    """A statement, and how threads share it.
+
+    Attributes
+    ----------
+    statement : Launch, Call or Repeat
+        What is done.
+    shared : bool
+        Whether every thread does a part of it; otherwise thread 0 does it.
+    barrier : bool
+        Whether all threads wait for each other before.
+    body : list of Planned
+        Of a `Repeat`.
+    """
+
+    statement: Statement
+    shared: bool
+    barrier: bool = False
+    body: list[Planned] = field(default_factory=list)
+
+
+def share(count: int, thread: int, threads: int) -> tuple[int, int]:
+    """The tasks of a thread: from the first number to before the second.
+
+    Examples
+    --------
+    >>> [share(7, thread, 3) for thread in range(3)]
+    [(0, 2), (2, 4), (4, 7)]
+    """
+    return count * thread // threads, count * (thread + 1) // threads
+
+
+# --- what a range of tasks touches ------------------------------------------------------------------------------------
+
+
+def _boxes(launch: Launch, begin: int, end: int) -> tuple[_Box, _Box]:
+    """The parts of the domains of a contraction's left operand, and of the others, that tasks touch."""
+    kernel = launch.kernel
+    if isinstance(kernel, Loop):
+        full = tuple((0, length) for length in kernel.domain)
+        if kernel.block:
+            rows = (begin * kernel.block, min(end * kernel.block, kernel.domain[0]))
+            full = (rows, *full[1:])
+        return full, full
+    (batch, last_batch), (column, last_column), (row, last_row) = _digits(kernel, begin, end)
+    rows = (sum(kernel.rows[:row]), sum(kernel.rows[: last_row + 1]))
+    columns = (sum(kernel.columns[:column]), min(sum(kernel.columns[: last_column + 1]), kernel.n))
+    stack = _stack(kernel.batch, batch, last_batch)
+    return (*stack, rows, (0, kernel.k)), (*stack, rows, columns)
+
+
+def _digits(kernel: Contraction, begin: int, end: int) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """First and last batch, block of columns and block of rows of a range of tasks."""
+    lengths = (len(kernel.columns), len(kernel.rows))
+    (rest, row), (rest_last, row_last) = divmod(begin, lengths[1]), divmod(end - 1, lengths[1])
+    if rest != rest_last:  # more than one block of columns: all rows
+        row, row_last = 0, lengths[1] - 1
+    (batch, column), (batch_last, column_last) = divmod(rest, lengths[0]), divmod(rest_last, lengths[0])
+    if batch != batch_last:
+        column, column_last = 0, lengths[0] - 1
+    return (batch, batch_last), (column, column_last), (row, row_last)
+
+
+def _stack(lengths: tuple[int, ...], first: int, last: int) -> _Box:
+    """Positions along the leading axes, from the first of a stack's products to the last."""
+    box = []
+    for axis in range(len(lengths)):
+        inner = math.prod(lengths[axis + 1 :])
+        low, high = first // inner, last // inner
+        box.append(
+            (low % lengths[axis], high % lengths[axis] + 1) if high - low < 1 or axis == 0 else (0, lengths[axis])
+        )
+    return tuple(box)
+
+
+def touched(access: Access, box: _Box) -> _Range:
+    """The elements, counted from the pointer, that a part of a domain touches; None if it is empty."""
+    if any(first >= last for first, last in box):
+        return None
+    if access.panels is not None:
+        return _touched_panels(access, box)
+    ends = [(stride * first, stride * (last - 1)) for stride, (first, last) in zip(access.strides, box, strict=True)]
+    return sum(min(pair) for pair in ends), sum(max(pair) for pair in ends) + 1 + access.slack
+
+
+def _touched_panels(access: Access, box: _Box) -> _Range:
+    """As `touched`, for panels: those that the columns lie in, or the rows of one of them."""
+    assert access.panels is not None
+    widths, (rows, columns) = access.panels.widths, box[-2:]
+    hit, start = [], 0
+    for panel, width in enumerate(widths):
+        if start < columns[1] and columns[0] < start + width:
+            hit.append(panel)
+        start += width
+    low, high = access.panels.start(hit[0]), access.panels.start(hit[-1] + 1)
+    if len(hit) == 1:
+        low, high = low + rows[0] * widths[hit[0]], low + rows[1] * widths[hit[0]]
+    stack = zip(access.strides[:-2], box[:-2], strict=True)
+    ends = [(stride * first, stride * (last - 1)) for stride, (first, last) in stack]
+    return low + sum(min(pair) for pair in ends), high + sum(max(pair) for pair in ends) + access.slack
+
+
+def _accesses(kernel: Loop | Contraction) -> list[Access]:
+    """Of all arguments, in order."""
+    stores = [store.access for store in kernel.stores]
+    if isinstance(kernel, Contraction):
+        return [kernel.left, kernel.right, *kernel.inputs, *stores]
+    return [*kernel.inputs, *stores]
+
+
+def _box_of(launch: Launch, number: int, begin: int, end: int) -> _Box:
+    """The part of the domain of one argument that tasks touch."""
+    left, others = _boxes(launch, begin, end)
+    kernel = launch.kernel
+    if isinstance(kernel, Contraction):
+        if number == 0:
+            return left
+        if number == 1:
+            return (*others[:-2], (0, kernel.k), others[-1])
+    return others
+
+
+# --- conflicts --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Touch:
+    """What each thread touches of one piece of memory, in bytes."""
+
+    space: Buffer | None  # None is the arena
+    writes: bool
+    ranges: tuple[_Range, ...]
+
+    def hull(self) -> tuple[int, int]:
+        """Everything between the first byte and the last."""
+        some = [span for span in self.ranges if span is not None]
+        return min(first for first, _ in some), max(last for _, last in some)
+
+    def conflicts(self, other: _Touch) -> bool:
+        """Whether two different threads touch a byte, one of them writing."""
+        if self.space is not other.space or not (self.writes or other.writes):
+            return False
+        (first, last), (other_first, other_last) = self.hull(), other.hull()
+        if first >= other_last or other_first >= last:
+            return False
+        return any(
+            mine is not None and theirs is not None and mine[0] < theirs[1] and theirs[0] < mine[1]
+            for thread, mine in enumerate(self.ranges)
+            for another, theirs in enumerate(other.ranges)
+            if thread != another
+        )
+
+
+class _Planner:
+    """Goes through a program and keeps what has been touched since the last barrier."""
+
+    def __init__(self, program: Program, threads: int, shared: Sequence[bool]) -> None:
+        self.offsets = program.offsets
+        self.threads = threads
+        self.shared = iter(shared)
+        self.since: list[_Touch] = []
+        #: Counts of the enclosing repetitions.
+        self.counts: list[int] = []
+
+    def statements(self, statements: Sequence[Statement]) -> list[Planned]:
+        """Statements with what is known before barriers are placed."""
+        made = []
+        for statement in statements:
+            if isinstance(statement, Repeat):
+                made.append(Planned(statement, shared=True, body=self.statements(statement.body)))
+            elif isinstance(statement, Call):
+                made.append(Planned(statement, shared=False))
+            else:
+                made.append(Planned(statement, shared=next(self.shared)))
+        return made
+
+    def place(self, planned: Sequence[Planned]) -> None:
+        """Place barriers; those that are there stay."""
+        for item in planned:
+            statement = item.statement
+            if isinstance(statement, Repeat):
+                self.counts.append(statement.count)
+                # The second time, the end of one iteration meets the beginning of the next.
+                for _ in range(min(statement.count, 2)):
+                    self.place(item.body)
+                self.counts.pop()
+                continue
+            touches = list(self.touches(item))
+            if item.barrier or any(new.conflicts(old) for new in touches for old in self.since):
+                item.barrier = True
+                self.since = []
+            self.since.extend(touches)
+            if isinstance(statement, Call):
+                self.since = []  # there always is one after a call: it may have raised
+
+    def touches(self, item: Planned) -> Iterator[_Touch]:
+        """What a statement touches; constants, which nobody writes, are left out."""
+        statement = item.statement
+        if isinstance(statement, Launch):
+            writes_from = len(statement.arguments) - len(statement.kernel.stores)
+            parts = [share(tasks(statement.kernel), t, self.threads) for t in range(self.threads)]
+            if not item.shared:
+                parts = [(0, tasks(statement.kernel))]
+            for number, (argument, access) in enumerate(
+                zip(statement.arguments, _accesses(statement.kernel), strict=True)
+            ):
+                if argument.buffer.role != "constant":
+                    spans = tuple(
+                        self.span(argument, access, _box_of(statement, number, *part) if part[0] < part[1] else None)
+                        for part in parts
+                    )
+                    if any(spans):
+                        yield self.touch(argument.buffer, number >= writes_from, spans)
+        elif isinstance(statement, Call):
+            for operand in (*statement.operands, *statement.results):
+                if operand.argument.buffer.role != "constant" and 0 not in operand.shape:
+                    yield self.touch(operand.argument.buffer, operand in statement.results, (self.reach(operand),))
+
+    def span(self, argument: Argument, access: Access, box: _Box | None) -> _Range:
+        """Bytes of a buffer's space that a part of a domain touches."""
+        if box is None:
+            return None
+        # A gather may touch anything.
+        found = (0, argument.buffer.size) if access.through else touched(access, box)
+        offset = 0 if access.through else argument.offset
+        return None if found is None else self.moved(argument, found[0] + offset, found[1] + offset)
+
+    def reach(self, operand: Operand) -> _Range:
+        """As `span`, for an operand of a call."""
+        ends = [stride * (length - 1) for stride, length in zip(operand.strides, operand.shape, strict=True)]
+        start = operand.argument.offset
+        return self.moved(
+            operand.argument, start + sum(min(end, 0) for end in ends), start + sum(max(end, 0) for end in ends) + 1
+        )
+
+    def moved(self, argument: Argument, first: int, last: int) -> _Range:
+        """A range of elements in bytes, with all places that the pointer moves to in repetitions."""
+        for step, count in zip(argument.steps, self.counts, strict=False):
+            first, last = first + min(0, step * (count - 1)), last + max(0, step * (count - 1))
+        size = argument.buffer.dtype.itemsize
+        base = self.offsets[argument.buffer] if argument.buffer.role == "temporary" else 0
+        return base + first * size, base + last * size
+
+    def touch(self, buffer: Buffer, writes: bool, ranges: tuple[_Range, ...]) -> _Touch:
+        """A record of what threads touch of a buffer."""
+        return _Touch(None if buffer.role == "temporary" else buffer, writes, ranges)
+
+
+def plan(program: Program, threads: int, shared: Sequence[bool]) -> list[Planned]:
+    """Decide where threads wait.
+
+    Parameters
+    ----------
+    program : Program
+        What they do.
+    threads : int
+        How many there are.
+    shared : sequence of bool
+        For each launch, in the order of `Program.launches`: whether all threads do a part of it.
+    """
+    planner = _Planner(program, threads, shared)
+    planned = planner.statements(program.statements)
+    if threads > 1:
+        planner.place(planned)
+    return planned
