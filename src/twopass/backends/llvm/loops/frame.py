@@ -380,11 +380,20 @@ class Frame:
 # --- parts of vectors in memory -------------------------------------------------------------------------------------------
 
 
+def _is_masked(mask: Mask, masked: bool) -> bool:
+    """Whether an access is one instruction with a mask, not several with elements.
+
+    A single element is not: LLVM 22 turns a masked store of a truncated vector with one known lane into a store of the
+    lane before truncation, which writes too many bytes.
+    """
+    return mask.count is None or (masked and mask.count > 1)
+
+
 def load_part(f: Function, pointer: Value, type: Type, mask: Mask | None, masked: bool) -> Value:
     """A vector, or the lanes of it that a mask leaves."""
     if mask is None:
         return f.load(pointer, type)
-    if masked or mask.count is None:
+    if _is_masked(mask, masked):
         return f.load_masked(pointer, type, mask.value)
     value = Value("zeroinitializer", type)
     for lane in range(mask.count):
@@ -397,7 +406,7 @@ def store_part(f: Function, value: Value, pointer: Value, mask: Mask | None, mas
     """Write a vector, or the lanes of it that a mask leaves."""
     if mask is None:
         f.store(value, pointer)
-    elif masked or mask.count is None:
+    elif _is_masked(mask, masked):
         f.store_masked(value, pointer, mask.value)
     else:
         for lane in range(mask.count):

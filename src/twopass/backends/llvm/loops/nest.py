@@ -111,7 +111,9 @@ def nests(kernel: Loop, body: Sequence[Instruction]) -> list[Nest]:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Neighbouring groups of columns of equal width: where they start, and in each access with panels."""
+    """Neighbouring groups of columns of equal width; for each access with panels, where in memory they start, the steps
+    from each to the next and from row to row, and how many columns of the panel follow the last group.
+    """
 
     column: int
     width: int
@@ -119,6 +121,7 @@ class _Run:
     starts: tuple[int, ...]
     steps: tuple[int, ...]
     rows: tuple[int, ...]
+    rooms: tuple[int, ...]
 
 
 def _runs(columns: int, accesses: Sequence[Access]) -> list[_Run]:
@@ -129,13 +132,14 @@ def _runs(columns: int, accesses: Sequence[Access]) -> list[_Run]:
         bounds.update(bound for bound in itertools.accumulate(each.widths) if bound < columns)
     found: list[_Run] = []
     for first, last in itertools.pairwise(sorted(bounds)):
-        starts, rows = [], []
+        starts, rows, rooms = [], [], []
         for each in panels:
             ends = list(itertools.accumulate(each.widths))
             number = next(i for i, end in enumerate(ends) if first < end)
             rows.append(each.widths[number])
             starts.append(each.start(number) + first - (ends[number] - each.widths[number]))
-        piece = _Run(first, last - first, 1, tuple(starts), (0,) * len(panels), tuple(rows))
+            rooms.append(ends[number] - last)
+        piece = _Run(first, last - first, 1, tuple(starts), (0,) * len(panels), tuple(rows), tuple(rooms))
         longer = _joined(found[-1], piece) if found else None
         found[-1:] = [longer] if longer else [*found[-1:], piece]
     return found
@@ -147,7 +151,9 @@ def _joined(run: _Run, piece: _Run) -> _Run | None:
         return None
     ends = [start + step * (run.count - 1) for start, step in zip(run.starts, run.steps, strict=True)]
     steps = tuple(start - end for start, end in zip(piece.starts, ends, strict=True))
-    return replace(run, count=run.count + 1, steps=steps) if run.count == 1 or steps == run.steps else None
+    if run.count > 1 and steps != run.steps:
+        return None
+    return replace(run, count=run.count + 1, steps=steps, rooms=piece.rooms)
 
 
 def _piece(axes: Sequence[Axis], accesses: Sequence[Access], body: Sequence[Instruction], run: _Run) -> Nest:
@@ -165,7 +171,7 @@ def _piece(axes: Sequence[Axis], accesses: Sequence[Access], body: Sequence[Inst
         place = Place(access.dtype, access.strides[-1] * run.column, split(access.strides), slack, access.through)
         if access.panels:
             strides = (*access.strides[:-2], run.rows[number], run.steps[number], 1)
-            slack = run.rows[number] - run.width if at_end else 0  # the padding
+            slack = run.rooms[number] if at_end else 0  # the padding
             place = replace(place, offset=run.starts[number], strides=strides, slack=slack)
             number += 1
         places.append(place)
