@@ -6,7 +6,8 @@ Three kinds of functions::
     NAME.block0(places, begin, end)    blocks of columns of one shape: a loop over blocks of rows, and tiles in them
     NAME.tile0(places)                 a tile: the product (`tiles`), then the body (`epilogue`)
 
-A tile that is used at one place only is written there, without a function of its own. Within a block of columns the
+A block or tile that is used at one place only is written there, without a function of its own: LLVM spends more than a
+millisecond on every function. Within a block of columns the
 right operand stays in the cache, while the left one goes by.
 """
 
@@ -14,13 +15,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from twopass.backends.llvm.builder import I64, PTR, Function, Value, literal, scalar_type
 from twopass.backends.llvm.epilogue import Anchor, Body, Epilogue, Values
 from twopass.backends.llvm.target import Target
-from twopass.backends.llvm.tiles import Piece, Room, heights, pieces, product, runs, segments
+from twopass.backends.llvm.tiles import Piece, Room, heights, opaque, pieces, product, runs, segments
 from twopass.errors import ArgumentError, compose
 from twopass.program.ir import Access, Contraction
 
@@ -94,6 +95,8 @@ class _Kernel:
         self.body = Body(kernel, target)
         self.segments = segments(kernel)
         self.functions: list[Function] = []
+        #: The functions of those shapes of blocks that occur at several places.
+        self.blocks: dict[_Shape, Function] = {}
         self.lanes = target.lanes(kernel.dtype)
         #: The accesses of the body that are used, with the keys of `Epilogue.anchors`.
         self.accesses: dict[int, Access] = {
@@ -132,6 +135,8 @@ class _Kernel:
             cut = pieces(columns, self.lanes, min(right, *room.values()), masks=self.target.has_masks)
             reach = cut[-1].lanes - cut[-1].valid
             masked = frozenset(key for key in room if room[key] < reach)
+            if not masked and right >= reach:  # what is in these lanes does not matter
+                cut = tuple(Piece(piece.start, piece.lanes, piece.lanes) for piece in cut)
             parts.append(_Part(start, cut, right < reach, masked))
             start += columns
         return _Shape(width, tuple(parts))
@@ -183,11 +188,11 @@ class _Kernel:
         pointers, (begin, end) = f.parameters[:count], f.parameters[count:]
         groups = self.columns()
         if groups and kernel.m and math.prod(kernel.batch):
-            blocks: dict[_Shape, Function] = {}
-            for group in groups:
-                if group.shape not in blocks:
-                    blocks[group.shape] = self.block(f"{self.name}.block{len(blocks)}", group.shape)
-            f.when(f.icmp("slt", begin, end), lambda: self.strips(f, pointers, begin, end, groups, blocks))
+            shapes = [group.shape for group in groups]
+            for shape in dict.fromkeys(shapes):
+                if shapes.count(shape) > 1:
+                    self.blocks[shape] = self.block(f"{self.name}.block{len(self.blocks)}", shape)
+            f.when(f.icmp("slt", begin, end), lambda: self.strips(f, pointers, begin, end, groups))
         self.functions.append(f)
         return self.functions
 
@@ -198,41 +203,40 @@ class _Kernel:
         begin: Value,
         end: Value,
         groups: Sequence[_Columns],
-        blocks: dict[_Shape, Function],
     ) -> None:
         """Walk through the tasks: those of one block of columns at a time."""
         rows, columns = len(self.kernel.rows), len(self.kernel.columns)
-        first = f.binary("udiv", begin, literal(rows, I64))
-        stop = f.binary("udiv", f.add(end, literal(rows - 1, I64)), literal(rows, I64))
+        first = opaque(f, _divided(f, begin, rows))
+        stop = opaque(f, _divided(f, f.add(end, literal(rows - 1, I64)), rows))
 
-        def strip(number: Value) -> None:
+        def strip(_: Value, number: Value) -> list[Value]:
             task = f.offset(number, rows)
             lowest = _clamped(f, f.binary("sub", begin, task), rows)
             highest = _clamped(f, f.binary("sub", end, task), rows)
-            batch = number if columns == 1 else f.binary("udiv", number, literal(columns, I64))
+            batch = _divided(f, number, columns)
             block = f.binary("sub", number, f.offset(batch, columns)) if columns > 1 else literal(0, I64)
             for group in groups:
-                run = functools.partial(self.call_block, f, pointers, batch, block, group, blocks, lowest, highest)
+                run = functools.partial(self.run_block, f, pointers, batch, block, group, lowest, highest)
                 if len(groups) == 1 and group.count == columns:
                     run()
                 else:
                     inside = f.icmp("ult", f.add(block, literal(-group.block, I64)), literal(group.count, I64))
                     f.when(inside, run)
+            return [opaque(f, f.add(number, literal(1, I64)))]
 
-        f.loop(stop, strip, start=first)
+        f.loop(stop, strip, [first], start=first)
 
-    def call_block(
+    def run_block(
         self,
         f: Function,
         pointers: Sequence[Value],
         batch: Value,
         block: Value,
         group: _Columns,
-        blocks: dict[_Shape, Function],
         lowest: Value,
         highest: Value,
     ) -> None:
-        """Do the tasks [lowest, highest) of a block of columns."""
+        """Do the tasks [lowest, highest) of a block of columns: by a call, if other blocks have the same shape."""
         width = group.shape.width
         index = self._unravelled(f, batch)
         column = f.add(f.offset(f.add(block, literal(-group.block, I64)), width), literal(group.start, I64))
@@ -246,7 +250,10 @@ class _Kernel:
                 at = anchor.moved(f, at, i, stride) if stride else at
             stride = anchor.panels if anchor.panels else anchor.column
             places.append(anchor.moved(f, at, column, stride) if stride else at)
-        f.call(blocks[group.shape].name, [*places, lowest, highest], declare=False)
+        if group.shape in self.blocks:
+            f.call(self.blocks[group.shape].name, [*places, lowest, highest], declare=False)
+        else:
+            self.write_block(f, group.shape, places, lowest, highest)
 
     def argument(self, key: int) -> int:
         """Which of the pointers is that of an input or a store."""
@@ -257,7 +264,7 @@ class _Kernel:
         found: list[Value] = []
         rest = batch
         for length in reversed(self.kernel.batch[1:]):
-            outer = f.binary("udiv", rest, literal(length, I64))
+            outer = _divided(f, rest, length)
             found.append(f.binary("sub", rest, f.offset(outer, length)))
             rest = outer
         return [rest, *reversed(found)] if self.kernel.batch else []
@@ -266,14 +273,18 @@ class _Kernel:
 
     def block(self, name: str, shape: _Shape) -> Function:
         """The function of the blocks of columns of one shape."""
-        anchors = self.all_anchors(shape.width)
-        parameters = [(anchor.type, f"a{i}") for i, anchor in enumerate(anchors)]
+        parameters = [(anchor.type, f"a{i}") for i, anchor in enumerate(self.all_anchors(shape.width))]
         f = Function(name, [*parameters, (I64, "begin"), (I64, "end")], attributes="noinline nounwind")
-        places, (begin, end) = f.parameters[: len(anchors)], f.parameters[len(anchors) :]
-        for part in shape.parts:
-            _Rows(self, f, shape, part, anchors).emit(places, begin, end)
+        *places, begin, end = f.parameters
+        self.write_block(f, shape, places, begin, end)
         self.functions.append(f)
         return f
+
+    def write_block(self, f: Function, shape: _Shape, places: Sequence[Value], begin: Value, end: Value) -> None:
+        """The code for blocks of rows [begin, end) of a block of columns."""
+        anchors = self.all_anchors(shape.width)
+        for part in shape.parts:
+            _Rows(self, f, shape, part, anchors).emit(places, begin, end)
 
 
 class _Rows:
@@ -291,7 +302,9 @@ class _Rows:
         self.epilogue = Epilogue(owner.body, part.pieces, owner.anchors(shape.width), part.masked)
         most = owner.target.tiles[min(len(part.pieces), len(owner.target.tiles)) - 1]
         #: (length, how many) of the blocks of rows, and how each of these is cut.
-        self.runs = [(length, count, heights(length, most)) for length, count in runs(owner.kernel.rows)]
+        self.runs = [
+            (length, count, heights(length, most, len(part.pieces))) for length, count in runs(owner.kernel.rows)
+        ]
         used = [height for _, _, cut in self.runs for height, _ in cut]
         self.shared = {height for height in used if used.count(height) > 1}
         self.functions: dict[int, Function] = {}
@@ -305,7 +318,7 @@ class _Rows:
             places = [a.moved(f, p, start, a.column) for a, p in zip(self.anchors, places, strict=True)]
         self.values = self.epilogue.prepare(f, self.of_body(places))
         if len(self.owner.kernel.rows) == 1:
-            self.tiles(places, literal(0, I64), self.runs[0][2])
+            self.tiles(places, self.runs[0][2])
             return
         block = row = 0
         for length, count, cut in self.runs:
@@ -319,39 +332,64 @@ class _Rows:
     ) -> None:
         """The blocks [low, high) of those of one length, the first of which begins at `row`."""
         f = self.f
+        first = f.add(f.offset(low, length), literal(row, I64))
+        places = self.moved(places, first)
         if len(cut) == 1:  # equal tiles: one loop over those of all blocks
             length, each = cut[0]
-            low, high, cut = f.offset(low, each), f.offset(high, each), [(length, 1)]
+            low, high, cut = opaque(f, f.offset(low, each)), opaque(f, f.offset(high, each)), [(length, 1)]
 
-        def block(number: Value) -> None:
-            self.tiles(places, f.add(f.offset(number, length), literal(row, I64)), cut)
+        def block(places: Sequence[Value]) -> Sequence[Value]:
+            self.tiles(places, cut)
+            return self.moved(places, literal(length, I64))
 
-        f.loop(high, block, start=low)
+        self.loop(high, block, places, low)
 
-    def tiles(self, places: Sequence[Value], row: Value, cut: Sequence[tuple[int, int]]) -> None:
-        """The tiles of a block of rows that begins at `row`."""
-        f = self.f
-        for height, count in cut:
-            if count == 1:
-                self.tile_at(places, row, height)
+    def loop(
+        self,
+        stop: Value | int,
+        body: Callable[[Sequence[Value]], Sequence[Value]],
+        places: Sequence[Value],
+        start: Value | int = 0,
+    ) -> list[Value]:
+        """Run a body that moves the places on; only those that do move are carried through the loop."""
+        moving = [i for i, anchor in enumerate(self.anchors) if anchor.row]
+
+        def inner(_: Value, *carried: Value) -> list[Value]:
+            now = dict(zip(moving, carried, strict=True))
+            after = body([now.get(i, place) for i, place in enumerate(places)])
+            return [after[i] for i in moving]
+
+        last = dict(zip(moving, self.f.loop(stop, inner, [places[i] for i in moving], start=start), strict=True))
+        return [last.get(i, place) for i, place in enumerate(places)]
+
+    def tiles(self, places: Sequence[Value], cut: Sequence[tuple[int, int]]) -> None:
+        """The tiles of a block of rows that begins at some places."""
+        for i, (height, count) in enumerate(cut):
+
+            def one(places: Sequence[Value], height: int = height) -> Sequence[Value]:
+                self.tile_at(places, height)
+                return self.moved(places, literal(height, I64))
+
+            if count > 1:
+                places = self.loop(count, one, places)
+            elif i < len(cut) - 1:
+                places = one(places)
             else:
-                first = row
+                self.tile_at(places, height)
 
-                def one(number: Value, height: int = height, first: Value = first) -> None:
-                    self.tile_at(places, f.add(f.offset(number, height), first), height)
+    def moved(self, places: Sequence[Value], rows: Value) -> list[Value]:
+        """Places so many rows further on, in a way that LLVM does not analyse."""
+        return [
+            opaque(self.f, a.moved(self.f, place, rows, a.row)) if a.row else place
+            for a, place in zip(self.anchors, places, strict=True)
+        ]
 
-                f.loop(count, one)
-            row = f.add(row, literal(height * count, I64))
-
-    def tile_at(self, places: Sequence[Value], row: Value, height: int) -> None:
+    def tile_at(self, places: Sequence[Value], height: int) -> None:
         """A tile, written here or called."""
-        f = self.f
-        if row.text != "0":
-            places = [a.moved(f, p, row, a.row) for a, p in zip(self.anchors, places, strict=True)]
         if height in self.shared:
-            f.call(self.function(height).name, [*places, *self.passed().values()], declare=False)
+            self.f.call(self.function(height).name, [*places, *self.passed().values()], declare=False)
         else:
-            self.tile(f, height, places, self.values)
+            self.tile(self.f, height, places, self.values)
 
     def passed(self) -> dict[int, Value]:
         """The values that a tile's function is given: those that are the same in all of a matrix, but literals."""
@@ -395,7 +433,12 @@ class _Rows:
 def _clamped(f: Function, number: Value, most: int) -> Value:
     """A number, moved into [0, most]."""
     low = f.intrinsic("llvm.smax", number, literal(0, I64))
-    return f.intrinsic("llvm.smin", low, literal(most, I64))
+    return opaque(f, f.intrinsic("llvm.smin", low, literal(most, I64)))
+
+
+def _divided(f: Function, number: Value, by: int) -> Value:
+    """A quotient, rounded down, of numbers that are not negative."""
+    return number if by == 1 else f.binary("udiv", number, literal(by, I64))
 
 
 # --- what a kernel may look like --------------------------------------------------------------------------------------

@@ -28,8 +28,9 @@ __all__ = ["Anchor", "Body", "Epilogue", "Values"]
 
 #: With which axes a value varies.
 _ROWS, _COLUMNS = 1, 2
-#: Rows are a loop, not code one after the other, if they would be more lines than this.
-_LINES = 400
+#: Rows are a loop, not code one after the other, if they would be more lines than this; the second number holds for
+#: products with a long sum, beside which the loop costs nothing.
+_LINES, _LINES_LONG, _LONG = 400, 60, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,8 @@ class Epilogue:
             for piece in self.pieces:
                 values.vectors[number, piece] = self._vector(f, number, piece, places, values)
         width = len(self.pieces)
-        if rows > 2 and self._lines(rows, places, values) > _LINES:
+        most = _LINES_LONG if self.body.kernel.k >= _LONG else _LINES
+        if rows > 2 and self._lines(rows, places, values) > most:
             self._loop(f, rows, sums, places, values)
             return
         for row in range(rows):

@@ -11,12 +11,12 @@ property of the kernel, so the bits do not depend on who computes which tile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeVar
 
-from twopass.backends.llvm.builder import BOOL, I64, Function, Type, Value, literal, scalar_type
+from twopass.backends.llvm.builder import BOOL, Function, Type, Value, literal, scalar_type
 from twopass.backends.llvm.target import Target
 from twopass.program.ir import Access, Contraction
 
@@ -26,6 +26,7 @@ __all__ = [
     "Segment",
     "first_lanes",
     "heights",
+    "opaque",
     "pieces",
     "product",
     "runs",
@@ -35,7 +36,18 @@ __all__ = [
 Length = TypeVar("Length")
 
 #: A step along k is unrolled until it has so many multiplications; a whole product that has no more is not a loop.
-_UNROLLED, _STRAIGHT = 16, 64
+_UNROLLED, _STRAIGHT = 12, 64
+#: So many accumulators hide the latency of a multiplication, and what is loaded for them.
+_BUSY = 12
+
+
+def opaque(f: Function, value: Value) -> Value:
+    """The same value, of which LLVM knows nothing.
+
+    A pointer that moves on in a loop is made opaque: LLVM would spend a quarter of its time on choosing other
+    induction variables.
+    """
+    return f.emit(f"freeze {value.type} {value}", value.type)
 
 
 def runs(lengths: Iterable[Length]) -> list[tuple[Length, int]]:
@@ -121,18 +133,22 @@ def first_lanes(piece: Piece) -> Value:
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
-def heights(rows: int, most: int) -> list[tuple[int, int]]:
-    """Cut rows into tiles of at most so many, as (height, count): one height if a good one divides, else two.
+def heights(rows: int, most: int, vectors: int) -> list[tuple[int, int]]:
+    """Cut rows into tiles of at most so many, as (height, count).
+
+    One height is best, because every height is code that must be compiled: if one divides the rows and makes tiles
+    (that are `vectors` wide) large enough to keep the units busy, it is taken. Otherwise there are two.
 
     Examples
     --------
-    >>> heights(32, 8), heights(30, 8), heights(31, 8)
+    >>> heights(32, 8, 3), heights(30, 8, 3), heights(31, 8, 3)
     ([(8, 4)], [(6, 5)], [(8, 3), (7, 1)])
     """
-    count = -(-rows // most)
-    for height in range(most, max(1, most * 2 // 3), -1):
+    least = max(most // 2, -(-_BUSY // vectors))
+    for height in range(most, least - 1, -1):
         if rows % height == 0:
             return [(height, rows // height)]
+    count = -(-rows // most)
     base, extra = divmod(rows, count)
     return [run for run in ((base + 1, extra), (base, count - extra)) if run[1]]
 
@@ -307,27 +323,27 @@ def _stretch(tile: _Tile, segment: Segment, left: Value, right: Value, sums: lis
     """Add the products of `segment.length` consecutive k, from where the pointers are."""
     f, chains = tile.f, len(sums)
 
-    def steps(at: Value, count: int, sums: list[list[Value]]) -> list[list[Value]]:
+    def steps(left: Value, right: Value, count: int, sums: Sequence[list[Value]]) -> list[list[Value]]:
         sums = list(sums)
-        a = f.element(left, tile.type, f.offset(at, segment.stride))
-        b = f.element(right, tile.type, f.offset(at, tile.right_stride))
         for u in range(count):
-            sums[u % chains] = tile.step(
-                f.element(a, tile.type, u * segment.stride),
-                segment.row_stride,
-                f.element(b, tile.type, u * tile.right_stride),
-                sums[u % chains],
-            )
+            a = f.element(left, tile.type, u * segment.stride)
+            b = f.element(right, tile.type, u * tile.right_stride)
+            sums[u % chains] = tile.step(a, segment.row_stride, b, sums[u % chains])
         return sums
 
-    unroll = max(chains, min(8, -(-_UNROLLED // tile.size)))
-    unroll = chains * -(-unroll // chains)
+    def moved(pointer: Value, count: int) -> Value:
+        return opaque(f, f.element(pointer, tile.type, count))
+
+    def body(_: Value, left: Value, right: Value, *flat: Value) -> list[Value]:
+        following = _flat(steps(left, right, unroll, _unflat(flat, chains)))
+        return [moved(left, unroll * segment.stride), moved(right, unroll * tile.right_stride), *following]
+
+    unroll = chains * -(-min(8, -(-_UNROLLED // tile.size)) // chains)
     whole = segment.length // unroll * unroll
     if segment.length * tile.size <= _STRAIGHT or whole <= unroll:
-        return steps(literal(0, I64), segment.length, sums)
-    body: Callable[..., Sequence[Value]] = lambda k, *flat: _flat(steps(k, unroll, _unflat(flat, chains)))  # noqa: E731
-    sums = _unflat(f.loop(whole, body, _flat(sums), step=unroll), chains)
-    return steps(literal(whole, I64), segment.length - whole, sums) if segment.length > whole else sums
+        return steps(left, right, segment.length, sums)
+    left, right, *flat = f.loop(whole, body, [left, right, *_flat(sums)], step=unroll)
+    return steps(left, right, segment.length - whole, _unflat(flat, chains))
 
 
 def _flat(sums: Sequence[Sequence[Value]]) -> list[Value]:
