@@ -201,8 +201,10 @@ class Clusters:
                 if index is not None:
                     joined = cluster
                     self._add(cluster, node, index)
-            elif self._mergeable(joined, cluster) and self._aligned(node, cluster) == joined.members[node]:
-                self._merge(joined, cluster)
+            elif self._aligned(node, cluster) is not None:
+                moved = self._mergeable(joined, cluster)
+                if moved is not None:
+                    self._merge(joined, cluster, moved)
         if joined is None:
             self._begin(node, node.shape)
 
@@ -283,6 +285,13 @@ class Clusters:
                 return False
         return True
 
+    def _all_fit_head(self, other: Cluster, cluster: Cluster) -> bool:
+        """Whether all of a cluster could be computed on the tiles of a contraction."""
+        return all(
+            node not in self.reduced_only and self._fits_head(node, index, cluster)
+            for node, index in other.members.items()
+        )
+
     # --- order --------------------------------------------------------------------------------------------------------
 
     def _depends(self, late: Cluster, early: Cluster) -> bool:
@@ -299,24 +308,22 @@ class Clusters:
             stack.extend(following)
         return False
 
-    def _mergeable(self, one: Cluster, other: Cluster) -> bool:
-        """Whether two clusters can be one; a node that reads `other` has just joined `one`."""
-        if one.domain != other.domain or one.head is not None or other.head is not None:
-            return False
+    def _mergeable(self, one: Cluster, other: Cluster) -> dict[Node, IndexMap] | None:
+        """The members of `other` as members of `one`, which a node that reads both has joined; None if they cannot."""
+        if one.opaque or other.opaque or other.head is not None or len(one.members) + len(other.members) > _MOST:
+            return None
         if one.inner and other.inner and one.inner != other.inner:
-            return False
-        if len(one.members) + len(other.members) > _MOST:
-            return False
+            return None
+        moved = _moved(other, one)
+        if moved is None or (one.head is not None and (other.inner or not self._all_fit_head(other, one))):
+            return None
         readers = [member for member in one.members if other in self.needed(member)]
-        others = one.needs - {other}
-        return (
-            len(readers) == 1
-            and not any(self._depends(needed, other) for needed in others)
-            and not self._depends(other, one)
-        )
+        if len(readers) != 1 or self._depends(other, one):
+            return None
+        return None if any(self._depends(needed, other) for needed in one.needs - {other}) else moved
 
-    def _merge(self, one: Cluster, other: Cluster) -> None:
-        members = {**one.members, **other.members}
+    def _merge(self, one: Cluster, other: Cluster, moved: dict[Node, IndexMap]) -> None:
+        members = {**one.members, **moved}
         one.members = dict(sorted(members.items(), key=lambda item: self.position[item[0]]))
         one.first, one.last = min(one.first, other.first), max(one.last, other.last)
         one.inner = one.inner or other.inner
@@ -357,6 +364,16 @@ def _levels(node: Node, cluster: Cluster) -> list[IndexMap]:
                 rows[axis] = tuple(int(i == place) for i in range(rank))
             found.append(IndexMap(tuple(rows), (0,) * len(node.shape)))
     return found
+
+
+def _moved(other: Cluster, one: Cluster) -> dict[Node, IndexMap] | None:
+    """The indices of a cluster's members in another one: of the same domain, or of one that is reduced to it."""
+    if other.domain == one.domain:
+        return other.members
+    if other.inner:
+        return None
+    levels = {node: _levels(node, one) for node in other.members}
+    return {node: found[0] for node, found in levels.items()} if all(levels.values()) else None
 
 
 def _same(one: IndexMap, other: IndexMap, domain: Sequence[int]) -> bool:
