@@ -1,0 +1,1 @@
+"""The program: what a machine runs."""

@@ -34,11 +34,11 @@ def lower(graph: Graph, machine: Machine) -> Program:
     bindings: dict[Input, Storage] = {}
     targets: list[Target] = []
     for node in graph.inputs:
-        buffer = Buffer(node.name or f"in{len(inputs)}", node.dtype, max(node.size, 1), "input")
+        buffer = Buffer(node.name or f"in{len(inputs)}", node.dtype, node.size, "input")
         inputs.append(buffer)
         bindings[node] = Storage(buffer, node.shape, contiguous(node.shape))
     for number, output in enumerate(graph.outputs):
-        buffer = Buffer(f"out{number}", output.dtype, max(output.size, 1), "output")
+        buffer = Buffer(f"out{number}", output.dtype, output.size, "output")
         outputs.append(buffer)
         targets.append(Target(Storage(buffer, output.shape, contiguous(output.shape))))
     block = Block(graph, bindings, targets, memory)

@@ -198,9 +198,8 @@ class Block:
         if cluster.opaque:
             self._emit_opaque(next(iter(cluster.members)))
             return
-        if 0 in [n for axis, n in enumerate(cluster.domain) if axis not in cluster.inner]:
-            for node in cluster.members:
-                self._places.setdefault(node, self.memory.exact(node.shape, node.dtype))
+        if 0 in cluster.domain:
+            self._emit_nothing(cluster)
             return
         kept = [node for node in cluster.members if node in needed]
         for node in kept:
@@ -210,6 +209,13 @@ class Block:
             self._emit_loop(cluster, kept)
         else:
             self._emit_contraction(cluster, kept)
+
+    def _emit_nothing(self, cluster: Cluster) -> None:
+        """What is computed from no elements: arrays without elements, empty sums and products."""
+        for node in cluster.members:
+            place = self._place_of(node)
+            if node.size:
+                self._fill(place, 1 if node.function is np.prod else 0)
 
     def _emit_loop(self, cluster: Cluster, kept: Sequence[Node]) -> None:
         axes = (*cluster.outer, *cluster.inner)

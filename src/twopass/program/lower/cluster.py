@@ -233,7 +233,7 @@ class Clusters:
         return _same(index, identity, cluster.domain)
 
     def _reduces_across(self, cluster: Cluster) -> bool:
-        """Whether a cluster may be reduced over axes that are not its last: it is small, and C order is all it knows."""
+        """Whether a cluster may be reduced over other axes than its last: it is small, and in C order throughout."""
         turned = any(base in self.order for member in cluster.members for base in self.bases(member))
         multiplied = any(member in self.multiplied for member in cluster.members)
         return math.prod(cluster.domain) <= _SMALL and not turned and not multiplied
@@ -242,7 +242,7 @@ class Clusters:
 
     def _fitting(self, node: Node, cluster: Cluster) -> IndexMap | None:
         """The index of a node's element in a cluster that it may join; None if it may not."""
-        if cluster.opaque or len(cluster.members) >= _MOST:
+        if cluster.opaque or len(cluster.members) >= _MOST or 0 in cluster.domain:
             return None
         if cluster.head is not None and node in self.reduced_only:
             return None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from twopass.graph.ir import Graph, Input, Node, Type, nodes_in, substitute
+from twopass.graph.ir import Graph, Input, Node, Type, substitute
 from twopass.program.lower.classify import Einsum, einsum_of, is_reduction
 
 __all__ = ["prepare"]
@@ -24,6 +24,9 @@ def prepare(graph: Graph) -> Graph:
     for node in graph.nodes():
         fresh = node if isinstance(node, Input) else _rebuilt(node, made)
         einsum = einsum_of(fresh)
+        if einsum is not None and len(einsum.summed) > 1:
+            fresh = _joined_sums(fresh, einsum)
+            einsum = einsum_of(fresh)
         if einsum is not None:
             fresh = _expanded_product(fresh, einsum)
         elif is_reduction(fresh):
@@ -71,6 +74,24 @@ def _expanded_product(node: Node, einsum: Einsum) -> Node:
     return _cut(_node(node, np.sum, product, shape=node.shape, axis=axis))
 
 
+def _joined_sums(node: Node, einsum: Einsum) -> Node:
+    """A product summed over several axes, with these joined to one."""
+    summed = "".join(einsum.summed)
+    operands, sides = [], []
+    for operand, letters in zip(node.args[1:], (einsum.left, einsum.right), strict=True):
+        turned, own = operand, letters
+        if summed not in letters:
+            own = "".join(c for c in letters if c not in summed) + summed
+            order = tuple(letters.index(c) for c in own)
+            turned = _node(operand, np.transpose, operand, shape=tuple(operand.shape[a] for a in order), axes=order)
+        first = own.index(summed)
+        joined = math.prod(turned.shape[first : first + len(summed)])
+        shape = (*turned.shape[:first], joined, *turned.shape[first + len(summed) :])
+        operands.append(_node(operand, np.reshape, turned, shape, shape=shape))
+        sides.append(own.replace(summed, summed[0]))
+    return _node(node, np.einsum, f"{sides[0]},{sides[1]}->{einsum.result}", *operands, shape=node.shape)
+
+
 def _spread(node: Node, operand: Node, letters: str, axes: str) -> Node:
     """An operand with its axes in the order of `axes`, and length 1 for those that it lacks."""
     order = sorted(range(len(letters)), key=lambda axis: axes.index(letters[axis]))
@@ -101,12 +122,3 @@ def _cut(node: Node) -> Node:
     rows = _node(operand, np.reshape, flat, (flat.size // part, part), shape=(flat.size // part, part))
     partial = _node(node, node.function, rows, shape=(flat.size // part,), axis=(1,))
     return _node(node, node.function, partial, shape=(), axis=(0,))
-
-
-def users_of(graph: Graph) -> dict[int, list[Node]]:
-    """For each node, those that read it."""
-    found: dict[int, list[Node]] = {}
-    for node in nodes_in(graph.outputs, graph.inputs):
-        for operand in node.operands:
-            found.setdefault(id(operand), []).append(node)
-    return found
