@@ -21,7 +21,7 @@ import numpy as np
 
 from twopass.core.abstract import Abstract, refuse_value
 from twopass.core.operators import as_array, as_integers, astype, holds_traced
-from twopass.core.registry import ENGINE, METHODS, RULES
+from twopass.core.registry import ENGINE, METHODS, RULES, SELF_CALLING
 from twopass.core.rule import Constant, Rule, Unsupported, detach, name_of
 from twopass.core.trace import Trace, snapshot
 from twopass.core.views import Flat, View, check_writeable, write_through
@@ -156,6 +156,8 @@ def _dispatch_composite(
     function: Callable[..., Any], definition: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Run a function by its definition; if that looks at values that a capture has not, record the function itself."""
+    if function in SELF_CALLING and (trace := _capturing((args, kwargs))) is not None:
+        return trace.capture(function, args, kwargs)
     try:
         return definition(*args, **kwargs)
     except CaptureError:
@@ -592,10 +594,11 @@ class Array:
                     return apply(rule, inputs, kwargs)
             return _call_ufunc(ufunc, inputs, kwargs)
         handler = METHODS.get((ufunc, method)) or METHODS.get((None, method))
-        if handler is None:
+        if handler is None or (ufunc, method) in SELF_CALLING:
             trace = _capturing((inputs, kwargs))
             if trace is not None and "out" not in kwargs:
                 return trace.capture(getattr(ufunc, method), inputs, kwargs)
+        if handler is None:
             what = f"np.{ufunc.__name__}.{method} is not supported on traced arrays"
             raise UnsupportedOperatorError(compose(what, instead="Write it with other NumPy functions."))
         kwargs = dict(kwargs)

@@ -21,6 +21,7 @@ __all__ = [
     "assign_part",
     "astype",
     "holds_traced",
+    "is_known",
     "scatter",
     "take_at",
 ]
@@ -43,6 +44,11 @@ def as_array(value: Any) -> Any:
     if is_traced(value):
         return value
     return np.stack([as_array(item) for item in value]) if holds_traced(value) else np.asarray(value)
+
+
+def is_known(condition: Any) -> bool:
+    """Whether a condition holds; False, too, where its value is not known because the function is being captured."""
+    return not is_traced(condition) and bool(condition)
 
 
 def as_operand(value: Any) -> Any:

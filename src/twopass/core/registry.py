@@ -28,6 +28,7 @@ __all__ = [
     "ENGINE",
     "METHODS",
     "RULES",
+    "SELF_CALLING",
     "bilinear",
     "composite",
     "constant",
@@ -46,6 +47,10 @@ RULES: dict[Function, Any] = {}
 
 #: Methods of ufuncs, such as ``np.add.reduce``, by (ufunc or None for all, name): ``handler(ufunc, *args, **kwargs)``.
 METHODS: dict[tuple[Function | None, str], Function] = {}
+
+#: Composites, and methods of ufuncs as (ufunc, name), whose definition calls the function itself on detached operands:
+#: where nothing is differentiated they are that function.
+SELF_CALLING: set[Any] = set()
 
 #: Runs a registered operator on traced operands; set by `twopass.core.array`, which this module cannot import.
 ENGINE: list[Callable[[Rule, tuple[Any, ...], dict[str, Any]], Any]] = []
@@ -279,12 +284,14 @@ def custom(
     )
 
 
-def ufunc_method(method: str, *ufuncs: Function) -> Callable[[Function], Function]:
+def ufunc_method(method: str, *ufuncs: Function, self_calling: bool = False) -> Callable[[Function], Function]:
     """Register a method of the given ufuncs (of all, if none is given): ``handler(ufunc, *args, **kwargs)``."""
 
     def register(handler: Function) -> Function:
         for ufunc in ufuncs or (None,):
             METHODS[ufunc, method] = handler
+            if self_calling:
+                SELF_CALLING.add((ufunc, method))
         return handler
 
     return register
@@ -294,13 +301,20 @@ def ufunc_method(method: str, *ufuncs: Function) -> Callable[[Function], Functio
 COMPOSITE_EXAMPLES: dict[Function, Sequence[Example]] = {}
 
 
-def composite(function: Function, *, examples: Sequence[Example]) -> Callable[[Function], Function]:
-    """Register a function written in terms of other NumPy functions; the decorated one has NumPy's signature."""
+def composite(
+    function: Function, *, examples: Sequence[Example], self_calling: bool = False
+) -> Callable[[Function], Function]:
+    """Register a function written in terms of other NumPy functions; the decorated one has NumPy's signature.
+
+    It is `self_calling` if it calls the function itself on detached operands.
+    """
 
     def register(definition: Function) -> Function:
         if function in RULES:
             raise ValueError(f"two rules for {name_of(function)}")
         RULES[function] = definition
+        if self_calling:
+            SELF_CALLING.add(function)
         COMPOSITE_EXAMPLES[function] = examples
         return definition
 

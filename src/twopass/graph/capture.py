@@ -211,7 +211,7 @@ def _check_shape_is_known(function: Any, args: tuple[Any, ...], kwargs: dict[str
     """Raise for a result whose shape depends on values."""
     places = SHAPES_FROM_VALUES.get(function, ())
     given = [args[place] if isinstance(place, int) else kwargs.get(place) for place in places if _has(args, place)]
-    if function is operator.getitem:
+    if function is operator.getitem and len(args) > 1:
         index = args[1] if isinstance(args[1], tuple) else (args[1],)
         given = [part for part in index if isinstance(part, Abstract) and part.dtype.kind == "b"]
     if any(map(_holds_abstract, given)):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.operators import as_array
+from twopass.core.operators import as_array, is_known
 from twopass.core.registry import composite, constant, unsupported
 from twopass.core.rule import POSITIVE, call, operand
 
@@ -98,7 +98,7 @@ def _linspace(
     steps = np.arange(num, dtype=width.dtype).reshape((-1,) + (1,) * width.ndim)
     step = width / parts if parts > 0 else np.nan
     # NumPy's order of the factors: a step that underflows to zero is not formed.
-    exact = parts > 0 and np.all(step != 0)
+    exact = parts > 0 and is_known(np.all(step != 0))
     values = (steps * step if exact else (steps / max(parts, 1)) * width) + start
     if endpoint and num > 1:
         values[-1, ...] = stop

@@ -206,7 +206,7 @@ elementwise(np.fmax, lambda _y, a, b: _wins_or_nan(a, b), lambda _y, a, b: _wins
 elementwise(np.fmin, lambda _y, a, b: _wins_or_nan(-a, -b), lambda _y, a, b: _wins_or_nan(-b, -a), holomorphic=False)
 
 
-@composite(np.sign, examples=[call(operand(3, 4, domain=NONZERO))])
+@composite(np.sign, self_calling=True, examples=[call(operand(3, 4, domain=NONZERO))])
 def _sign(x: Any) -> Any:
     return x / _nonzero(np.absolute(x)) if x.dtype.kind == "c" else np.sign(detach(x))
 
@@ -223,7 +223,7 @@ def _scale(_y: Any, _x: Any, exponent: Any) -> Any:
 elementwise(np.ldexp, _scale, None, examples=[call(operand(3, 4), 3)], holomorphic=False)
 
 
-@composite(np.frexp, examples=[call(operand(3, 4, domain=((1.1, 1.9), (0.3, 0.45))))])
+@composite(np.frexp, self_calling=True, examples=[call(operand(3, 4, domain=((1.1, 1.9), (0.3, 0.45))))])
 def _frexp(x: Any) -> Any:
     exponent = np.frexp(detach(x))[1]
     return np.ldexp(x, -exponent), exponent
@@ -257,13 +257,13 @@ def _angle(z: Any, deg: bool = False) -> Any:
     return np.degrees(angle) if deg else angle
 
 
-@composite(np.real_if_close, examples=[call(operand(3, 4))])
+@composite(np.real_if_close, self_calling=True, examples=[call(operand(3, 4))])
 def _real_if_close(a: Any, tol: float = 100) -> Any:
     plain = np.real_if_close(detach(a), tol)
     return a if plain.dtype == a.dtype else np.real(a)
 
 
-@composite(np.unwrap, examples=[call(operand(3, 9, domain=((-6.0, 6.0),)))])
+@composite(np.unwrap, self_calling=True, examples=[call(operand(3, 9, domain=((-6.0, 6.0),)))])
 def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 6.283185307179586) -> Any:
     plain = detach(p)
     return p + (np.unwrap(plain, discont, axis, period=period) - plain)

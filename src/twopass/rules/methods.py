@@ -140,7 +140,7 @@ def _outer(ufunc: Any, a: Any, b: Any, **keywords: Any) -> Any:
 def _is_constant(method: str) -> None:
     """Register a method of the logical ufuncs: its result has no derivative to lose."""
 
-    @ufunc_method(method, np.logical_and, np.logical_or, np.logical_xor)
+    @ufunc_method(method, np.logical_and, np.logical_or, np.logical_xor, self_calling=True)
     def _(ufunc: Any, array: Any, *args: Any, **keywords: Any) -> Any:
         return getattr(ufunc, method)(detach(array), *args, **keywords)
 

@@ -89,7 +89,10 @@ def _pad_axis(a: Any, axis: int, width: Any, mode: Any, keywords: dict[str, Any]
     if keywords:
         raise ValueError(f"unsupported keyword arguments for mode {mode!r}: {set(keywords)}")
     shapes = [(*a.shape[:axis], n, *a.shape[axis + 1 :]) for n in width]
-    before, after = (np.broadcast_to(border, shape) for border, shape in zip(borders, shapes, strict=True))
+    before, after = (
+        np.broadcast_to(as_array(border).astype(a.dtype, copy=False), shape)
+        for border, shape in zip(borders, shapes, strict=True)
+    )
     return np.concatenate([before, a, after], axis)
 
 

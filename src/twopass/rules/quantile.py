@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from twopass.core.operators import scatter
+from twopass.core.operators import scatter, take_at
 from twopass.core.registry import custom
 from twopass.core.rule import call, detach, operand
 from twopass.rules.reduce import rows, unrows
+from twopass.rules.sort import share_ties
 
 
 class _Blend(NamedTuple):
@@ -25,7 +26,7 @@ class _Blend(NamedTuple):
     shape: tuple[int, ...]  # of the data
     axis: Any  # what a row runs over
     order: Any  # index that sorts the rows
-    starts: Any  # where each run of equal elements begins in the flat sorted rows
+    ordered: Any  # the sorted rows
     below: Any  # indices of the sorted rows, for each result
     above: Any
     weight_below: Any  # both 0 for a result that is NaN
@@ -33,15 +34,13 @@ class _Blend(NamedTuple):
 
     def share(self, values: Any) -> Any:
         """The mean over each run of equal elements: their order is an accident."""
-        lengths = np.diff(self.starts, append=values.size)
-        means = np.add.reduceat(np.ravel(values), self.starts) / lengths
-        return np.reshape(np.repeat(means, lengths), values.shape)
+        return share_ties(values, self.ordered, -1)
 
     def of(self, tangent: Any) -> Any:
         """The blend of a tangent."""
         flat = np.reshape(rows(tangent, self.axis), self.order[1].shape)
-        ordered = self.share(flat[self.order])
-        return ordered[self.below] * self.weight_below + ordered[self.above] * self.weight_above
+        ordered = self.share(take_at(flat, self.order))
+        return take_at(ordered, self.below) * self.weight_below + take_at(ordered, self.above) * self.weight_above
 
     def transpose(self, ct: Any) -> Any:
         """Cotangent of the data, for one of the results."""
@@ -65,21 +64,17 @@ def _blend(function: Any, a: Any, args: Any, kwargs: Any) -> _Blend:
 
     row = np.arange(data.shape[0])[:, None]
     order = np.argsort(data, axis=-1)
-    ranks = np.empty(data.shape)
-    ranks[row, order] = np.arange(data.shape[1])
+    ranks = np.argsort(order, axis=-1).astype(np.float64)
     position = ask(np.where(np.isnan(data), np.nan, ranks))
     known = ~np.isnan(position)
     position = np.where(known, position, 0)
     place = np.floor(position)
     of_row = ask(np.broadcast_to(row, data.shape).astype(np.float64)).astype(np.intp)
-    ordered = data[row, order]
-    begins = np.ones(data.shape, dtype=bool)
-    begins[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
     return _Blend(
         shape=a.shape,
         axis=axis,
         order=(row, order),
-        starts=np.flatnonzero(begins),
+        ordered=take_at(data, (row, order)),
         below=(of_row, place.astype(np.intp)),
         above=(of_row, np.ceil(position).astype(np.intp)),
         weight_below=np.where(known, 1 - (position - place), 0),

@@ -9,22 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.operators import scatter
+from twopass.core.operators import is_known, scatter, take_at
 from twopass.core.registry import composite, constant, custom, unsupported
 from twopass.core.rule import call, detach, operand
+
+__all__ = ["share_ties"]
 
 # --- sorting --------------------------------------------------------------------------------------------------------
 
 
-def _share_ties(values: Any, keys: Any, axis: int) -> Any:
+def share_ties(values: Any, keys: Any, axis: int) -> Any:
     """Average the values over runs of equal keys along an axis."""
     values, keys = np.moveaxis(values, axis, -1), np.moveaxis(keys, axis, -1)
-    starts = np.ones(keys.shape, dtype=bool)
-    starts[..., 1:] = keys[..., 1:] != keys[..., :-1]
-    if not np.all(starts):
-        run = np.cumsum(starts) - 1
-        sums = scatter(np.ravel(values), shape=(run[-1] + 1,), index=run)
-        values = np.reshape((sums / np.bincount(run).astype(values.dtype))[run], values.shape)
+    first = np.ones((*keys.shape[:-1], min(keys.shape[-1], 1)), dtype=bool)
+    starts = np.concatenate([first, keys[..., 1:] != keys[..., :-1]], axis=-1)
+    if not is_known(np.all(starts)):
+        run, flat = np.cumsum(starts) - 1, np.ravel(values)
+        sums, lengths = (scatter(part, shape=flat.shape, index=run) for part in (flat, np.ones_like(flat)))
+        values = np.reshape(take_at(sums, run) / take_at(lengths, run), values.shape)
     return np.moveaxis(values, -1, axis)
 
 
@@ -34,7 +36,7 @@ def _follow(values: Any, source: Any, target: Any, axis: Any) -> Any:
         axis, values, source, shape, target = 0, np.ravel(values), np.ravel(source), target.shape, np.ravel(target)
         return np.reshape(_follow(values, source, target, axis), shape)
     order = np.argsort(source, axis=axis, kind="stable")
-    shared = _share_ties(np.take_along_axis(values, order, axis), np.take_along_axis(source, order, axis), axis)
+    shared = share_ties(np.take_along_axis(values, order, axis), np.take_along_axis(source, order, axis), axis)
     places = np.argsort(np.argsort(target, axis=axis, kind="stable"), axis=axis)
     return np.take_along_axis(shared, places, axis)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from twopass.core.operators import as_array
+from twopass.core.operators import as_array, is_known
 from twopass.core.registry import composite, linear
 from twopass.core.rule import POSITIVE, call, operand
 from twopass.rules.reduce import divide, expand, included, spread
@@ -94,7 +94,7 @@ def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fal
         a = a if a.dtype.kind in "fc" else a.astype(np.float64)
         dtype = np.result_type(a.dtype, weights.dtype)
         total = np.sum(weights, axis=axis, dtype=dtype, keepdims=keepdims)
-        if np.any(total == 0):
+        if is_known(np.any(total == 0)):
             raise ZeroDivisionError("weights that sum to zero have no average")
         mean = np.sum(a * weights, axis=axis, keepdims=keepdims) / total
     return (mean, np.broadcast_to(total, mean.shape).copy()[()]) if returned else mean
@@ -206,9 +206,9 @@ def _importance(frequencies: Any, reliabilities: Any, count: int) -> Any:
     for weights in given:
         if weights.shape != (count,):
             raise RuntimeError(f"{count} observations need weights of shape ({count},), not {weights.shape}")
-        if np.any(weights < 0):
+        if is_known(np.any(weights < 0)):
             raise ValueError("weights of observations cannot be negative")
-    if frequencies is not None and np.any(given[0] != np.round(given[0])):
+    if frequencies is not None and is_known(np.any(given[0] != np.round(given[0]))):
         raise TypeError("fweights must be integer")
     return functools.reduce(np.multiply, given) if given else None
 

@@ -23,7 +23,7 @@ class Place(NamedTuple):
     """The part of one axis that a basic index selects."""
 
     start: int
-    count: int
+    length: int
     step: int
 
 
@@ -98,14 +98,14 @@ def _advanced(entries: list[Any], shape: tuple[int, ...]) -> list[Any]:
             made += [Constant.of(positions) for positions in np.nonzero(part.value)]
         elif isinstance(part, slice):
             place = _places([part], shape[axis : axis + 1])[0]
-            stop = place.start + place.count * place.step
+            stop = place.start + place.length * place.step
             made.append(slice(place.start, None if stop < 0 else stop, place.step))
         else:
             made.append(part)
         axis += _axes_of(part)
     arrays = [i for i, part in enumerate(made) if not _is_basic(part)]
     integers = any(isinstance(part, int) for part in made)
-    if len(arrays) == 1 and not integers and None not in made[: arrays[0]]:
+    if len(arrays) == 1 and arrays[0] < len(shape) and not integers and None not in made[: arrays[0]]:
         bounds = _affine(made[arrays[0]], shape[arrays[0]])
         made[arrays[0]] = made[arrays[0]] if bounds is None else bounds
     return made
@@ -118,11 +118,9 @@ def _getitem(node: Node, builder: Builder) -> Node | None:
     if not all(map(_is_basic, entries)):
         entries = _advanced(entries, a.shape)
     if all(map(_is_basic, entries)):
-        return (
-            builder.reshape(builder.slices(a, *zip(*_places(entries, a.shape), strict=True)), node.shape)
-            if (a.ndim)
-            else builder.reshape(a, node.shape)
-        )
+        places = _places(entries, a.shape)
+        part = builder.slices(a, *zip(*places, strict=True)) if places else a
+        return builder.reshape(part, node.shape)
     return builder.node(operator.getitem, (a, tuple(entries)), {}, node.type, node.call)
 
 
@@ -162,10 +160,10 @@ def _at_places(value: Node, index: Any, shape: tuple[int, ...], builder: Builder
     if not all(map(_is_basic, entries)):
         return None
     places = _places(entries, shape)
-    selected = [1 if part is None else place.count for part, place in _with_places(entries, places)]
+    selected = [1 if part is None else place.length for part, place in _with_places(entries, places)]
     kept = [n for part, n in zip(entries, selected, strict=True) if part is None or isinstance(part, slice)]
     value = builder.broadcast_to(_fewer_axes(value, len(kept), builder), kept)
-    return _forward(builder.reshape(value, [place.count for place in places]), places, builder)
+    return _forward(builder.reshape(value, [place.length for place in places]), places, builder)
 
 
 def _with_places(entries: Sequence[Any], places: Sequence[Place]) -> list[tuple[Any, Any]]:
@@ -200,7 +198,7 @@ def _setitem(node: Node, builder: Builder) -> Node | None:
         entries = _advanced(_entries(given["index"], a.ndim), a.shape)
         return builder.node(node.function, (a, value), {"index": tuple(entries)}, node.type, node.call)
     value, places = placed
-    if all(place.step == 1 or place.count <= 1 for place in places):
+    if all(place.step == 1 or place.length <= 1 for place in places):
         return _joined(a, value, places, 0, builder)
     written = np.zeros(a.shape, bool)
     written[tuple(slice(start, start + count * step, step) for start, count, step in places)] = True

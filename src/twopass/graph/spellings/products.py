@@ -111,10 +111,15 @@ def _contraction(
     for term, operand in zip(terms, operands, strict=True):
         for letter, n in zip(term, operand.shape, strict=True):
             sizes[letter] = n if sizes.get(letter, 1) == 1 else sizes[letter]
-    parts = []
-    for number, (term, operand) in enumerate(zip(terms, operands, strict=True)):
-        others = set(output).union(*(other for i, other in enumerate(terms) if i != number))
-        parts.append(_part(term, builder.astype(operand, node.dtype), sizes, others, builder))
+    parts = [
+        _distinct(term, builder.astype(operand, node.dtype), sizes, builder)
+        for term, operand in zip(terms, operands, strict=True)
+    ]
+    found = [set(term) for term, _ in parts]
+    parts = [
+        _needed(term, operand, set(output).union(*found[:number], *found[number + 1 :]), builder)
+        for number, (term, operand) in enumerate(parts)
+    ]
     left, right = parts[0][0], parts[-1][0]
     summed = [letter for letter in left if letter in right and letter not in output]
     apart = [letter for letter in output if (letter in left) != (letter in right)]
@@ -122,27 +127,29 @@ def _contraction(
         product = builder.einsum(_renamed(left, right, output), parts[0][1], parts[1][1])
     else:
         axes = output + "".join(summed)
-        product, *others = [_aligned(operand, term, axes, builder) for term, operand in parts]
-        for other in others:
-            product = builder.call(np.multiply, product, other)
+        product, *rest = [_aligned(operand, term, axes, builder) for term, operand in parts]
+        for factor in rest:
+            product = builder.call(np.multiply, product, factor)
         product = builder.reduce(np.sum, product, range(len(output), len(axes)))
     return builder.broadcast_to(product, [sizes[letter] for letter in output])
 
 
-def _part(term: str, a: Node, sizes: dict[str, int], needed: set[str], builder: Builder) -> tuple[str, Node]:
-    """An operand whose letters are different, have the full length, and are needed."""
+def _distinct(term: str, a: Node, sizes: dict[str, int], builder: Builder) -> tuple[str, Node]:
+    """An operand whose letters are different, without those that it is stretched along."""
     for letter in term:
         while term.count(letter) > 1:
             first = term.index(letter)
             second = term.index(letter, first + 1)
             a = diagonal(a, builder, 0, first, second)
             term = term[:first] + term[first + 1 : second] + term[second + 1 :] + letter
-    stretched = [i for i, letter in enumerate(term) if a.shape[i] != sizes[letter]]
-    alone = [i for i, letter in enumerate(term) if letter not in needed and i not in stretched]
-    a = builder.reduce(np.sum, a, alone)
-    term = "".join(letter for i, letter in enumerate(term) if i not in alone)
     kept = [i for i, letter in enumerate(term) if a.shape[i] == sizes[letter]]
     return "".join(term[i] for i in kept), builder.reshape(a, [a.shape[i] for i in kept])
+
+
+def _needed(term: str, a: Node, needed: set[str], builder: Builder) -> tuple[str, Node]:
+    """An operand summed over the letters that nothing else has."""
+    alone = [i for i, letter in enumerate(term) if letter not in needed]
+    return "".join(letter for letter in term if letter in needed), builder.reduce(np.sum, a, alone)
 
 
 def _aligned(a: Node, term: str, axes: str, builder: Builder) -> Node:

@@ -1,0 +1,68 @@
+"""Laws of compiled code over the registry of operators: captured, sent through the passes, interpreted, they agree."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pytest
+
+import twopass as tp
+from rules import laws
+from twopass.graph.capture import capture, split
+from twopass.graph.interpreter import evaluate
+from twopass.graph.passes import run
+
+#: Their results have shapes that depend on values.
+SHAPES_FROM_VALUES = {np.trim_zeros}
+CASES = [case for case in laws.cases() if case.function not in SHAPES_FROM_VALUES]
+each = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+
+
+def rng_for(case: laws.Case) -> np.random.Generator:
+    return np.random.default_rng(zlib.crc32(case.name.encode()))
+
+
+def interpreted(f, args, passes=lambda graph: graph):
+    graph, outputs = capture(f, args)
+    return tp.tree.leaves(outputs.build(evaluate(passes(graph), split(args).leaves)))
+
+
+def same(found, expected, tolerance):
+    for a, b in zip(found, expected, strict=True):
+        assert np.shape(a) == np.shape(b) and np.asarray(a).dtype == np.asarray(b).dtype
+        scale = max(1.0, float(np.max(np.abs(b), initial=0)))
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * scale)
+
+
+@each
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_values(case, dtype):
+    operands = case.draw(rng_for(case), dtype)
+    tolerance = 1e-13 if dtype is np.float64 else 3e-6
+
+    def function(*xs):
+        return case.run([np.copy(x) for x in xs])  # some write into their argument
+
+    expected = function(*operands)
+    same(interpreted(function, tuple(operands)), expected, tolerance if case.rule is None else 0)
+    same(interpreted(function, tuple(operands), run), expected, tolerance)
+
+
+@each
+def test_derivatives(case):
+    rng = rng_for(case)
+    operands = tuple(case.draw(rng))
+    tangents = tuple(laws.direction(list(operands), rng))
+    cotangents = tuple(laws.direction([np.asarray(leaf) for leaf in case.run(list(operands))], rng))
+
+    def reverse(xs, cts):
+        return laws.pull(case.run, list(xs), cts)
+
+    def forward(xs, ts):
+        return laws.push(case.run, list(xs), list(ts))[1]
+
+    for f, directions in ((reverse, cotangents), (forward, tangents)):
+        expected = tp.tree.leaves(f(operands, directions))
+        same(interpreted(f, (operands, directions)), expected, 1e-13)
+        same(interpreted(f, (operands, directions), run), expected, 1e-11)
