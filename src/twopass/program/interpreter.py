@@ -108,9 +108,9 @@ def run_kernel(
     offsets : sequence of int, optional
         At which element each pointer points; 0 if not given.
     hook : callable, optional
-        Called with the operator (``"load"``, ``"contract"``, an instruction's, or ``"reduce"`` for what is about to be
-        summed up), each value, and the dtype that the kernel says it has; what it gives is used instead. For estimates
-        of rounding errors.
+        Called with the operator (``"load"``, ``"contract"``, an instruction's; ``"reduce"`` for what is about to be
+        summed up, ``"factor"`` for a factor of an fma), each value, and the dtype that the kernel says it has; what it
+        gives is used instead. For estimates of rounding errors.
     """
     run = _Run(kernel, arrays, offsets or [0] * len(arrays), hook or (lambda _operator, value, _dtype: value))
     with np.errstate(all="ignore"):
@@ -171,6 +171,8 @@ class _Run:
             return operands[0].astype(instruction.dtype)
         if instruction.operator in REDUCTIONS:
             return self.reduce(instruction.operator, operands[0], instruction.dtype)
+        if instruction.operator == "fma":
+            operands[0] = self.hook("factor", operands[0], instruction.dtype)
         return np.asarray(OPERATORS[instruction.operator].function(*operands))
 
     def position(self, start: int, strides: Sequence[int]) -> Array:
