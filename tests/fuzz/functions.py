@@ -1,0 +1,259 @@
+"""Random NumPy functions, as source: a mismatch can be read, and run again, without the fuzzer.
+
+A function grows by lines that are taken from a list of templates. Each line is tried at once on the arguments; one
+that NumPy refuses, or whose value is not finite, too large or too long, is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+Rng = np.random.Generator
+
+#: Arrays: a, b, c floats of one dtype, i, j integers, p, q booleans. Numbers: x a float, n an integer. Of `a`: ax an
+#: axis, axes several or all, perm a permutation, shape another shape, at an index. keep is True or False.
+_FLOATS = """
+{a} + {b} ; {a} - {b} ; {a} * {b} ; {a} * {x} + {b} ; {x} - {a} ; {a} / (1 + {b} * {b}) ; {a} / {x} ; -{a}
+np.maximum({a}, {b}) ; np.minimum({a}, 0) ; np.maximum({a}, 0) ; np.where({p}, {a}, {b}) ; np.where({a} > {b}, {a}, 0)
+np.where({a} > 0, np.sqrt(np.abs({a})), {x}) ; np.clip({a}, -1, {b}) ; np.abs({a}) ; np.square({a}) ; {a} ** 2
+{a} ** 3 ; np.exp(np.minimum({a}, 2)) ; np.log(1 + {a} * {a}) ; np.log1p(np.abs({a})) ; np.expm1(np.minimum({a}, 1))
+np.sqrt(1 + {a} ** 2) ; np.tanh({a}) ; np.sin({a}) ; np.cos({a}) ; np.arctan({a}) ; np.arctan2({a}, 2 + np.abs({b}))
+np.hypot({a}, 1 + np.abs({b})) ; 1 / (1 + np.exp(-{a})) ; np.logaddexp({a}, {b}) ; np.sinh(np.tanh({a}))
+np.cosh(np.tanh({a})) ; np.sign({a}) * {b} ; np.power(1 + np.abs({a}), {x})
+np.power(np.abs({a}) + 0.5, np.tanh({b})) ; np.floor({a} * 3) ; np.copysign({a}, {b}) ; np.arcsinh({a})
+np.arcsin(0.9 * np.tanh({a})) ; np.cbrt(1 + {a} ** 2) ; np.exp2(np.tanh({a})) ; np.log2(2 + np.abs({a})) ; {a} * {p}
+{a} * {i} ; {a} + {n} ; np.multiply({a}, {b}) ; np.add({a}, {x}) ; np.fmax({a}, {b}) ; np.reciprocal(1 + {a} ** 2)
+np.sum({a}) ; np.sum({a}, axis={ax}) ; np.sum({a}, axis={axes}, keepdims={keep}) ; {a}.sum(axis={ax}, keepdims=True)
+np.mean({a}) ; np.mean({a}, axis={ax}, keepdims={keep}) ; np.max({a}, axis={ax}) ; np.min({a}, axis={axes})
+np.max({a}) ; np.prod(np.tanh({a}), axis={ax}) ; np.var({a}, axis={ax}) ; np.std({a} + {b} * {b}, axis={axes})
+{a}.mean(axis=0) ; {a} - np.max({a}, axis={ax}, keepdims=True) ; {a} - np.mean({a}, axis={ax}, keepdims=True)
+np.cumsum({a}, axis={ax}) ; np.exp({a} - np.max({a}, axis={ax}, keepdims=True))
+np.log(np.sum(np.exp(np.tanh({a})), axis={ax})) ; {a} @ {b} ; {a} @ {b}.T ; {a}.T @ {b} ; {a}.T @ {a} ; {a} @ {a}.T
+np.dot({a}, {b}) ; np.outer({a}, {b}) ; np.matmul({a}, {b}) ; np.maximum({a} @ {b} + {c}, 0) ; np.tanh({a} @ {b})
+{a} @ np.swapaxes({a}, -1, -2) ; {a} - 0.1 * ({b}.T @ {c}) ; np.einsum("ij,kj->ik", {a}, {b})
+np.einsum("ij,ij->i", {a}, {a}) ; np.einsum("...i,...i->...", {a}, {b}) ; np.tensordot({a}, {b}, axes=1)
+np.inner({a}, {b}) ; np.vdot({a}, {a}) ; np.trace({a}) ; np.reshape({a}, {shape}) ; {a}.reshape({shape})
+np.ravel({a}) ; np.transpose({a}, {perm}) ; {a}.T ; np.swapaxes({a}, 0, {ax}) ; np.expand_dims({a}, {ax})
+np.squeeze({a}) ; {a}[None] ; {a}[..., None] ; np.moveaxis({a}, 0, {ax}) ; np.atleast_2d({a})
+np.broadcast_to({a}, (3,) + np.shape({a})) ; np.flip({a}, {ax}) ; np.roll({a}, {n}, axis={ax}) ; {a}[{at}] ; {a}[{at}]
+{a}[{at}] ; np.concatenate([{a}, {b}], axis={ax}) ; np.stack([{a}, {b}]) ; np.concatenate([{a}, {a} * {x}])
+np.stack([{a}, {a}], axis={ax}) ; np.take({a}, {fancy}, axis=0) ; {a}[{fancy}] ; {a}[:, {fancy}] ; np.pad({a}, 1)
+np.repeat({a}, 2, axis={ax}) ; np.tile({a}, 2) ; np.tril({a}) ; np.diag({a}) ; np.diff({a}, axis={ax})
+np.split({a}, 2)[0] ; np.vstack([{a}, {b}]) ; np.hstack([{a}, {b}]) ; {i} * {x} ; {i} / 4 ; np.sqrt(np.abs({i}))
+np.mean({i}, axis={ax}) ; np.where({p}, {a}, {i}) ; np.zeros_like({a}) + {a} ; np.ones(3) * np.sum({a})
+np.arange(4) * np.mean({a}) ; np.full((2, 2), {x}) @ np.ones((2, 3)) * np.sum({a}) ; np.sort({a}, axis={ax})
+{a}.astype(np.float32) ; {a}.astype(np.float64) ; {i}.astype(np.float64) ; {p}.astype(np.float32)
+"""
+_INTEGERS = """
+{i} + {j} ; {i} * {n} ; {i} - {n} ; {i} // 3 ; {i} % 5 ; np.maximum({i}, {j}) ; np.where({p}, {i}, {j}) ; -{i}
+np.abs({i}) ; {i} ** 2 ; np.sum({i}, axis={ax}) ; np.sum({p}) ; np.sum({p}, axis={ax}) ; np.max({i}, axis={ax})
+np.argmax({a}, axis={ax}) ; np.argmin({a}) ; {i} & {j} ; {i} | 7 ; {i} ^ {j} ; {i} << 2 ; {i} >> 1 ; ~{i} ; {i}[{at}]
+{i}.T ; np.reshape({i}, {shape}) ; np.concatenate([{i}, {j}]) ; np.floor({a} * 2).astype(np.int64)
+{p}.astype(np.int32) ; np.arange(5) + {n} ; np.argsort({a}, axis={ax}) ; np.count_nonzero({p})
+"""
+_BOOLEANS = """
+{a} > {b} ; {a} < 0 ; {a} >= {x} ; {a} == {b} ; {i} == {j} ; {i} != {n} ; {i} < {j} ; {p} & {q} ; {p} | {q} ; ~{p}
+np.logical_and({p}, {q}) ; np.isfinite({a}) ; np.isnan({a}) ; np.any({p}, axis={ax}) ; np.all({p})
+np.logical_not({p}) ; {p} ^ {q} ; np.signbit({a}) ; {p}[{at}]
+"""
+
+
+def _templates(text: str) -> list[str]:
+    return [part.strip() for line in text.strip().splitlines() for part in line.split(" ; ")]
+
+
+TEMPLATES = (_templates(_FLOATS), _templates(_INTEGERS), _templates(_BOOLEANS))
+_KINDS = {"a": "f", "b": "f", "c": "f", "i": "i", "j": "i", "p": "b", "q": "b"}
+_LENGTHS = (1, 2, 3, 4, 5, 7, 8, 16, 17, 33)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A function and arguments that it can be called with.
+
+    Attributes
+    ----------
+    source : str
+        Of a function ``f``.
+    arguments : tuple of ndarray
+        Of any memory layout.
+    """
+
+    source: str
+    arguments: tuple[Array, ...]
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The function, made anew."""
+        space: dict[str, Any] = {"np": np}
+        exec(compile(self.source, "fuzz.py", "exec"), space)
+        found: Callable[..., Any] = space["f"]
+        return found
+
+    def __str__(self) -> str:
+        shapes = [f"{a.dtype}{list(a.shape)} strides {a.strides}" for a in self.arguments]
+        return "\n".join([self.source, *(f"x{number}: {text}" for number, text in enumerate(shapes))])
+
+
+def sample(rng: Rng, *, steps: int = 12) -> Sample:
+    """A random function with arguments.
+
+    Parameters
+    ----------
+    steps : int
+        How many lines it has at most.
+    """
+    return _Growth(rng).sample(int(rng.integers(1, steps + 1)))
+
+
+class _Growth:
+    """A function that grows."""
+
+    def __init__(self, rng: Rng) -> None:
+        self.rng = rng
+        self.dtype = np.dtype(rng.choice([np.float32, np.float64]))
+        self.lengths = [int(n) for n in rng.choice(_LENGTHS, size=3)]
+        if rng.random() < 0.05:
+            self.lengths[0] = 0
+        self.arguments: list[Array] = []
+        self.values: dict[str, Array] = {}
+        self.lines: list[str] = []
+
+    def sample(self, steps: int) -> Sample:
+        """The function after so many steps."""
+        kinds = "f" + "".join(self.rng.choice(list("fffib"), size=int(self.rng.integers(0, 4))))
+        for number, kind in enumerate(kinds):
+            self.arguments.append(self.argument(kind))
+            self.values[f"x{number}"] = self.arguments[-1]
+        with np.errstate(all="ignore"):
+            for _ in range(4 * steps):
+                if len(self.lines) < steps:
+                    self.step()
+        names = list(self.values)
+        count = min(len(names), int(self.rng.integers(1, 4)))
+        results = [names[-1], *(str(n) for n in self.rng.choice(names, size=count - 1))]
+        parameters = ", ".join(f"x{number}" for number in range(len(self.arguments)))
+        result = results[0] if len(results) == 1 else f"({', '.join(results)})"
+        body = "\n".join(f"    {line}" for line in [*self.lines, f"return {result}"])
+        return Sample(f"def f({parameters}):\n{body}\n", tuple(self.arguments))
+
+    # --- arguments ----------------------------------------------------------------------------------------------------
+
+    def argument(self, kind: str) -> Array:
+        """An array of up to three axes, of any layout in memory."""
+        shape = tuple(self.length() for _ in range(int(self.rng.choice(4, p=[0.1, 0.25, 0.5, 0.15]))))
+        if kind == "f":
+            values = np.clip(self.rng.normal(size=shape), -3, 3).astype(self.dtype)
+            values = np.where(self.rng.random(shape) < 0.05, 0, values).astype(self.dtype)
+        elif kind == "i":
+            values = self.rng.integers(-9, 10, size=shape).astype(self.rng.choice([np.int32, np.int64, np.int64]))
+        else:
+            values = self.rng.random(shape) < 0.5
+        return laid_out(self.rng, np.asarray(values))
+
+    def length(self) -> int:
+        """The length of an axis: often one that others have."""
+        return int(self.rng.choice(self.lengths)) if self.rng.random() < 0.8 else int(self.rng.choice(_LENGTHS))
+
+    # --- lines --------------------------------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """Try to append a line."""
+        templates = TEMPLATES[int(self.rng.choice(3, p=[0.82, 0.1, 0.08]))]
+        line = self.filled(templates[int(self.rng.integers(len(templates)))])
+        if line is None:
+            return
+        try:
+            value = eval(line, {"np": np, **self.values})
+        except (ValueError, IndexError, TypeError):  # NumPy does not take these operands
+            return
+        value = np.asarray(value)
+        large = value.dtype.kind not in "fib" or (value.size > 0 and not np.abs(value.astype(float)).max() < 1e3)
+        if large or value.size > 4000 or value.ndim > 4 or (value.size == 0 and 0 not in self.lengths):
+            return
+        name = f"v{len(self.lines)}"
+        self.lines.append(f"{name} = {line}")
+        self.values[name] = value
+
+    def filled(self, template: str) -> str | None:
+        """A template with operands; None if there are none of a kind."""
+        names: dict[str, str] = {}
+        for key, kind in _KINDS.items():
+            if "{" + key + "}" in template:
+                fitting = [name for name, value in self.values.items() if value.dtype.kind == kind]
+                if not fitting:
+                    return None
+                names[key] = fitting[min(int(len(fitting) * self.rng.power(1.5)), len(fitting) - 1)]
+        main = self.values[names.get("a") or names.get("i") or names.get("p") or "x0"]
+        return template.format(**names, **self.details(main))
+
+    def details(self, array: Array) -> dict[str, Any]:
+        """Random numbers, axes, shapes and indices for an array."""
+        rng, ndim = self.rng, array.ndim
+        axis = int(rng.integers(-ndim, ndim)) if ndim else 0
+        axes = tuple(int(a) for a in rng.permutation(ndim)[: int(rng.integers(0, ndim + 1))])
+        return {
+            "x": round(float(rng.normal()), 3) or 1.5,
+            "n": int(rng.integers(-4, 5)),
+            "ax": axis,
+            "axes": axes or None,
+            "perm": tuple(int(a) for a in rng.permutation(ndim)),
+            "shape": self.shape(array.size),
+            "at": ", ".join(self.index(n) for n in array.shape) or "()",
+            "keep": bool(rng.random() < 0.5),
+            "fancy": [int(i) for i in rng.integers(-1, max(len(array), 1), size=3)] if ndim else [0],
+        }
+
+    def shape(self, size: int) -> tuple[int, ...]:
+        """A shape with so many elements."""
+        if size == 0:
+            return (0,)
+        factors = [n for n in range(1, size + 1) if size % n == 0]
+        first = int(self.rng.choice(factors))
+        rest = size // first
+        return (first, rest) if self.rng.random() < 0.6 else (first, 1, -1)
+
+    def index(self, length: int) -> str:
+        """An index of one axis."""
+        first, last = sorted(int(n) for n in self.rng.integers(0, max(length, 1) + 1, size=2))
+        step = int(self.rng.choice([1, 1, 2, 3]))
+        options = [
+            ":",
+            f"{first}:",
+            f":{last}",
+            f"{first}:{last}:{step}",
+            "::-1",
+            "None, :",
+            str(min(first, length - 1)),
+        ]
+        return options[int(self.rng.integers(len(options)))]
+
+
+def laid_out(rng: Rng, values: Array) -> Array:
+    """The same array, with any strides."""
+    kind = rng.random()
+    if kind < 0.5 or not values.ndim:
+        return values.copy()
+    if kind < 0.65:
+        return np.asfortranarray(values)
+    if kind < 0.8:
+        return np.ascontiguousarray(values[::-1])[::-1]
+    wide = np.zeros((*values.shape[:-1], 2 * values.shape[-1] + 1), values.dtype)
+    part = wide[..., 1::2]
+    part[...] = values
+    return part
+
+
+def perturbed(rng: Rng, arguments: Sequence[Array], size: float) -> list[Array]:
+    """Arguments whose floats are off by a few units in the last place."""
+    return [
+        (a * (1 + size * np.finfo(a.dtype).eps * rng.uniform(-1, 1, a.shape))).astype(a.dtype)
+        if a.dtype.kind == "f"
+        else a
+        for a in arguments
+    ]
