@@ -8,7 +8,7 @@ import time
 
 from tests.fuzz.campaign import campaign
 
-KINDS = ("loop", "contraction")
+KINDS = ("loop", "contraction", "function", "gradient")
 
 
 def main() -> int:

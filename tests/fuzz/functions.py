@@ -6,6 +6,7 @@ that NumPy refuses, or whose value is not finite, too large or too long, is drop
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,6 +70,7 @@ def _templates(text: str) -> list[str]:
 
 TEMPLATES = (_templates(_FLOATS), _templates(_INTEGERS), _templates(_BOOLEANS))
 _KINDS = {"a": "f", "b": "f", "c": "f", "i": "i", "j": "i", "p": "b", "q": "b"}
+_NAME = re.compile(r"\b[xv]\d+\b")
 _LENGTHS = (1, 2, 3, 4, 5, 7, 8, 16, 17, 33)
 
 
@@ -123,6 +125,8 @@ class _Growth:
         self.arguments: list[Array] = []
         self.values: dict[str, Array] = {}
         self.lines: list[str] = []
+        #: Names of values that a line reads.
+        self.used: set[str] = set()
 
     def sample(self, steps: int) -> Sample:
         """The function after so many steps."""
@@ -134,9 +138,9 @@ class _Growth:
             for _ in range(4 * steps):
                 if len(self.lines) < steps:
                     self.step()
-        names = list(self.values)
-        count = min(len(names), int(self.rng.integers(1, 4)))
-        results = [names[-1], *(str(n) for n in self.rng.choice(names, size=count - 1))]
+        names = [name for name in self.values if name not in self.used] or list(self.values)
+        results = [str(n) for n in self.rng.choice(names, size=int(self.rng.integers(1, 4)))]
+        results = list(dict.fromkeys([names[-1], *results]))
         parameters = ", ".join(f"x{number}" for number in range(len(self.arguments)))
         result = results[0] if len(results) == 1 else f"({', '.join(results)})"
         body = "\n".join(f"    {line}" for line in [*self.lines, f"return {result}"])
@@ -179,6 +183,7 @@ class _Growth:
         name = f"v{len(self.lines)}"
         self.lines.append(f"{name} = {line}")
         self.values[name] = value
+        self.used |= set(_NAME.findall(line))
 
     def filled(self, template: str) -> str | None:
         """A template with operands; None if there are none of a kind."""
@@ -188,6 +193,8 @@ class _Growth:
                 fitting = [name for name, value in self.values.items() if value.dtype.kind == kind]
                 if not fitting:
                     return None
+                fresh = [name for name in fitting if name not in self.used]
+                fitting = fresh if fresh and self.rng.random() < 0.7 else fitting
                 names[key] = fitting[min(int(len(fitting) * self.rng.power(1.5)), len(fitting) - 1)]
         main = self.values[names.get("a") or names.get("i") or names.get("p") or "x0"]
         return template.format(**names, **self.details(main))

@@ -12,6 +12,7 @@ import numpy as np
 from tests.fuzz import generate
 from tests.fuzz.cases import Array, Case
 from tests.fuzz.compare import mismatches
+from tests.fuzz.graphs import check_function, check_gradient
 from tests.fuzz.guard import guarded
 from tests.fuzz.native import Runner, compile_kernel, targets
 
@@ -67,7 +68,12 @@ def check_contraction(seed: int) -> list[str]:
     return check_kernel(generate.contraction(rng, operators=_NAMES), rng)
 
 
-CHECKS: dict[str, Callable[[int], list[str]]] = {"loop": check_loop, "contraction": check_contraction}
+CHECKS: dict[str, Callable[[int], list[str]]] = {
+    "loop": check_loop,
+    "contraction": check_contraction,
+    "function": check_function,
+    "gradient": check_gradient,
+}
 
 
 def main(kind: str, first: int, count: int) -> None:
