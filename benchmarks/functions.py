@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.timing import table
 from twopass.backends.llvm.builder import I64, PTR, Function, scalar_type
-from twopass.backends.llvm.scalar import OPERATORS
+from twopass.backends.llvm.scalars import OPERATORS
 
 #: Where each function is sampled, operand by operand.
 DOMAINS: dict[str, list[tuple[float, float]]] = {

@@ -9,11 +9,8 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
-from twopass.backends.llvm.builder import BOOL, I64, PTR, Function, Value, scalar_type
-from twopass.backends.llvm.scalar import OPERATORS
-
-#: The lanes that are tested: one, and as many as fill a vector of the machine with the largest element.
-NATIVE = {1: 64, 2: 32, 4: 16, 8: 8}
+from twopass.backends.llvm.builder import BOOL, I32, I64, PTR, Function, Value, literal, scalar_type
+from twopass.backends.llvm.scalars import OPERATORS
 
 
 @functools.cache
@@ -46,7 +43,7 @@ def stored(f: Function, value: Value, pointer: Value, dtype: np.dtype[Any], inde
     f.store(value, f.element(pointer, memory, index))
 
 
-def written(name: str, dtypes: tuple[Any, ...], result: Any, lanes: int, fma: bool, constants: tuple[Any, ...]) -> str:
+def written(name: str, dtypes: tuple[Any, ...], result: Any, lanes: int, fma: bool, flush: bool = False) -> str:
     """The module with the loop ``operator(result, operands..., count)``."""
     pointers = [(PTR, f"x{k}") for k in range(len(dtypes))]
     f = Function("operator", [(PTR, "y"), *pointers, (I64, "n")], internal=False, has_fma=fma)
@@ -56,14 +53,28 @@ def written(name: str, dtypes: tuple[Any, ...], result: Any, lanes: int, fma: bo
         operands = [loaded(f, x, d, i, lanes) for x, d in zip(xs, dtypes, strict=True)]
         stored(f, OPERATORS[name].emit(f, operands, dtypes, result), y, result, i)
 
+    saved = _flushing(f) if flush else None
     f.loop(n, body, step=lanes)
+    if saved is not None:
+        f.call("llvm.x86.sse.ldmxcsr", [saved])
     return "\n".join(sorted(f.declared)) + "\n" + f.text()
 
 
+def _flushing(f: Function) -> Value | None:
+    """Flush subnormal numbers from here on, as kernels do; the state to restore. Only on x86."""
+    if not llvm.get_process_triple().startswith(("x86_64", "i686")):
+        return None
+    old, new = f.slot(I32), f.slot(I32)
+    f.call("llvm.x86.sse.stmxcsr", [old])
+    f.store(f.binary("or", f.load(old, I32), literal(0x8040, I32)), new)
+    f.call("llvm.x86.sse.ldmxcsr", [new])
+    return old
+
+
 @functools.cache
-def compiled(name: str, dtypes: tuple[Any, ...], result: Any, lanes: int, fma: bool = True) -> Any:
+def compiled(name: str, dtypes: tuple[Any, ...], result: Any, lanes: int, fma: bool, flush: bool) -> Any:
     """The native function, and what must stay alive with it."""
-    module = llvm.parse_assembly(written(name, dtypes, result, lanes, fma and has_fma(), ()))
+    module = llvm.parse_assembly(written(name, dtypes, result, lanes, fma and has_fma(), flush))
     module.triple = llvm.get_process_triple()
     engine = llvm.create_mcjit_compiler(module, machine())
     engine.finalize_object()
@@ -71,27 +82,27 @@ def compiled(name: str, dtypes: tuple[Any, ...], result: Any, lanes: int, fma: b
     return kind(engine.get_function_address("operator")), engine
 
 
-def run(name: str, *operands: Any, result: Any, lanes: int = 1, fma: bool = True) -> Any:
+def run(name: str, *operands: Any, result: Any, lanes: int = 1, fma: bool = True, flush: bool = False) -> Any:
     """The operator on arrays of one length."""
     arrays = [np.ascontiguousarray(x) for x in operands]
     count = len(arrays[0])
     padded = -(-count // lanes) * lanes
     arrays = [np.concatenate([x, np.repeat(x[-1:], padded - count)]) for x in arrays]
     out = np.zeros(padded, result)
-    call, _ = compiled(name, tuple(x.dtype for x in arrays), np.dtype(result), lanes, fma)
+    call, _ = compiled(name, tuple(x.dtype for x in arrays), np.dtype(result), lanes, fma, flush)
     call(out.ctypes.data, *[x.ctypes.data for x in arrays], padded)
     return out[:count]
 
 
-def ulps(got: Any, exact: Any) -> Any:
-    """The error in units in the last place of the exact result (given with more digits).
+def ulps(got: Any, exact: Any, scale: Any = 0) -> Any:
+    """The error in units in the last place of the exact result (given with more digits), or of `scale` if larger.
 
     Equal infinities and NaNs have error 0, others an infinite one, and so has a zero of the wrong sign.
     """
     dtype = got.dtype
     with np.errstate(all="ignore"):
         rounded = exact.astype(dtype)
-        unit = np.spacing(np.minimum(np.abs(rounded), np.finfo(dtype).max)).astype(exact.dtype)
+        unit = np.spacing(np.minimum(np.maximum(np.abs(rounded), scale), np.finfo(dtype).max)).astype(exact.dtype)
         error = np.abs(got.astype(exact.dtype) - exact) / unit
     # A result that rounds to infinity may be the largest number, and the other way round.
     special = ~np.isfinite(rounded) | ~np.isfinite(got)

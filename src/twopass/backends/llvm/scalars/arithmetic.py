@@ -242,10 +242,11 @@ def fmod(a: Number, b: Number) -> Number:
         return exact_fmod(a, b)
     quotient = abs(a / b)
     # Below the limit, the truncated quotient is right or one too large, and the fused product leaves an exact rest.
-    simple = (quotient < 2.0 ** (a.format.fraction - 2)) & (abs(a) > a.format.smallest * 2.0 ** (a.format.fraction + 1))
+    size = abs(b)
+    normal = (size < math.inf) & (abs(a) > a.format.smallest * 2.0 ** (a.format.fraction + 1))
+    simple = normal & (quotient < 2.0 ** (a.format.fraction - 2))
 
     def quick() -> Number:
-        size = abs(b)
         rest = fma(-trunc(quotient), size, abs(a))
         return copysign(where(rest < 0, rest + size, rest), a)
 
@@ -325,8 +326,8 @@ def remainder_unsigned(a: Number, b: Number) -> Number:
 
 
 def reciprocal_signed(x: Number) -> Number:
-    """``1 / x`` towards zero; of 0 the smallest number, as NumPy on most machines."""
-    smallest = -(1 << (8 * x.type.bytes - 1))
+    """``1 / x`` towards zero; what NumPy gives for 0 is that of a conversion from infinity."""
+    smallest = -(1 << (8 * x.type.bytes - 1)) if x.type.bytes >= 4 else 0
     return where(x.equals(0), smallest, where((x + 1).compare(" ule", 2), x, 0))
 
 

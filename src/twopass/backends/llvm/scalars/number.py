@@ -43,6 +43,10 @@ class Format:
         """The largest number."""
         return float(np.finfo(self.name).max)
 
+    def rounded(self, number: float) -> float:
+        """The nearest number of the format."""
+        return float(np.dtype(self.name).type(number))
+
     @property
     def magic(self) -> float:
         """The sum of this and a small number has its nearest integer in the low bits.
@@ -231,14 +235,15 @@ def copysign(x: Number, sign: Number) -> Number:
     return x.same(x.f.intrinsic("llvm.copysign", x.value, sign.value))
 
 
-def polynomial(x: Number, coefficients: Sequence[float] | dict[str, tuple[float, ...]]) -> Number:
-    """``c[0] + c[1] x + c[2] x² ...`` by Horner's rule; tables are looked up by the format of x.
+def polynomial(x: Number, coefficients: Sequence[float] | dict[str, tuple[float, ...]], *first: float) -> Number:
+    """``first[0] + first[1] x ... + c[0] x**len(first) ...``; tables are looked up by the format of x.
 
-    Horner's chain is long, but the iterations of a loop over arrays overlap, and it takes the fewest operations.
+    By Horner's rule: its chain of operations is long, but it takes the fewest, and neighbouring iterations of a loop
+    over arrays run beside each other. (G. Estrin's scheme of pairs measured the same or slower.)
     """
     numbers = coefficients[x.format.name] if isinstance(coefficients, dict) else coefficients
-    result = x.like(numbers[-1])
-    for c in reversed(numbers[:-1]):
+    result, *rest = (x.like(c) for c in reversed((*first, *numbers)))
+    for c in rest:
         result = fma(result, x, c)
     return result
 

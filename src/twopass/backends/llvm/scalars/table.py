@@ -1,8 +1,7 @@
 """The scalar operators: for each name, NumPy's where NumPy has the function, the code that computes it.
 
 `OPERATORS` is the table. A definition says to which dtypes the operands are converted first, and has one function for
-each kind of number that the operator takes; these read like formulas and are in ``scalars/``, a chapter a file. They
-hold for any number of lanes.
+each kind of number that the operator takes; these read like formulas, and hold for any number of lanes.
 
 With subnormal numbers flushed to zero (as kernels run) a subnormal operand or result counts as zero of its sign;
 without it, subnormal numbers are right.
@@ -18,7 +17,10 @@ import numpy as np
 
 from twopass.backends.llvm.builder import Function, Value
 from twopass.backends.llvm.scalars import arithmetic as a
+from twopass.backends.llvm.scalars import errorfunction as s
 from twopass.backends.llvm.scalars import exponential as e
+from twopass.backends.llvm.scalars import powers as p
+from twopass.backends.llvm.scalars import trigonometric as t
 from twopass.backends.llvm.scalars.number import Number, copysign, root, where
 
 __all__ = ["OPERATORS", "Definition"]
@@ -170,7 +172,6 @@ OPERATORS: dict[str, Definition] = {
     "fma": numbers(a.multiply_add),
     "degrees": floats(a.degrees, 1.5),
     "radians": floats(a.radians, 1.5),
-    "sqrt": floats(root),
     # signs and extremes
     "absolute": numbers(a.absolute, a.absolute_integer, same, same),
     "fabs": floats(a.absolute),
@@ -198,7 +199,32 @@ OPERATORS: dict[str, Definition] = {
     "log2": floats(e.log2, 3.0),
     "log10": floats(e.log10, 3.0),
     "log1p": floats(e.log1p, 2.0),
+    "logaddexp": floats(e.logaddexp, 3.0),
+    "logaddexp2": floats(e.logaddexp2, 3.0),
+    # hyperbolic functions
+    "sinh": floats(e.sinh, 3.0),
+    "cosh": floats(e.cosh, 3.0),
     "tanh": floats(e.tanh, 3.0),
+    "arcsinh": floats(e.arcsinh, 4.0),
+    "arccosh": floats(e.arccosh, 4.0),
+    "arctanh": floats(e.arctanh, 4.0),
+    # trigonometric functions
+    "sin": floats(t.sin, 2.0),
+    "cos": floats(t.cos, 2.0),
+    "tan": floats(t.tan, 3.0),
+    "arcsin": floats(t.arcsin, 3.0),
+    "arccos": floats(t.arccos, 3.0),
+    "arctan": floats(t.arctan, 3.0),
+    "arctan2": floats(t.arctan2, 3.0),
+    # powers and roots
+    "power": numbers(p.power, a.power_integer, ulps=2.0),
+    "float_power": floats(p.power, 2.0),
+    "sqrt": floats(root),
+    "cbrt": floats(p.cbrt, 2.0),
+    "hypot": floats(p.hypot, 1.5),
+    # the error function
+    "erf": floats(s.erf, 3.0),
+    "erfc": floats(s.erfc, 4.0),
     # comparisons and tests
     "less": comparison(a.less, "ult"),
     "less_equal": comparison(a.less_equal, "ule"),
