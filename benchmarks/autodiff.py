@@ -1,121 +1,130 @@
-"""What eager reverse mode costs per operation, beside autograd: ``python -m benchmarks.autodiff``.
+"""Value and gradient of whole functions, compiled: ``python -m benchmarks.autodiff``.
 
-Each function does many small operations, so that the time is the engines' own and not that of the arithmetic. The
-limit that the last column is measured against is the same function without derivatives: no eager engine can run the
-forward pass faster. autograd is optional: without it its columns stay empty.
+Each function of `benchmarks.objectives` is written once in NumPy, float64. twopass and JAX compile it, and the function
+that gives its value and gradient; both are timed. All peers must agree on values and gradients to 1e-6 before they are.
+What eager reverse mode costs per operation is the matter of `benchmarks.autodiff_eager`.
 """
 
 from __future__ import annotations
 
-import functools
-import importlib
-import itertools
-import platform
-from collections.abc import Callable
-from types import ModuleType
-from typing import Any
+import dataclasses
+import statistics
 
-import numpy as np
+from benchmarks import page
+from benchmarks.contest import Contest, Score, arguments, disagreement, versions
+from benchmarks.objectives import NETWORKS, OBJECTIVES
+from benchmarks.timing import table
+from benchmarks.workers import Workers
 
-import twopass as tp
-from benchmarks.timing import interleaved, table
-
-Objective = Callable[[Any], Any]
+PEERS_HERE = ["twopass", "twopass-numpy", "numpy", "autograd", "jax"]
+TOLERANCE = 1e-6
 
 
-def scalar_chain(numpy: ModuleType) -> tuple[Objective, Any, int]:
-    """A chain of multiplications and subtractions of one number."""
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """The scores of one objective.
 
-    def f(x: Any) -> Any:
-        for _ in range(1000):
-            x = x * 1.0001
-            x = x - 1e-4
-        return x
+    Parameters
+    ----------
+    name : str
+        The objective.
+    values, gradients : dict of str to Score
+        Of the function, and of value and gradient together.
+    """
 
-    return f, 1.0, 2000
+    name: str
+    values: dict[str, Score]
+    gradients: dict[str, Score]
 
+    def cost(self, name: str) -> float | None:
+        """How many times the function's time value and gradient take; None unless both were measured."""
+        if name not in self.values or name not in self.gradients:
+            return None
+        return self.gradients[name].median / self.values[name].median
 
-def activations(numpy: ModuleType) -> tuple[Objective, Any, int]:
-    """Elementwise functions and reductions of 32 numbers."""
-
-    def f(x: Any) -> Any:
-        for _ in range(100):
-            x = numpy.tanh(x * 0.5 + 1.0)
-            x = numpy.exp(-x) - numpy.sum(x) * 1e-3
-            x = numpy.where(x > 0, x, 0.1 * x)
-        return numpy.sum(x)
-
-    return f, np.linspace(-1, 1, 32), 1000
-
-
-def small_network(numpy: ModuleType) -> tuple[Objective, Any, int]:
-    """A multilayer perceptron, 8-16-16-1, batch 32, tanh, mean squared error, in all its weights."""
-    rng = np.random.default_rng(0)
-    sizes = (8, 16, 16, 1)
-    weights = [(rng.normal(size=(m, n)) / m**0.5, np.zeros(n)) for m, n in itertools.pairwise(sizes)]
-    x, y = rng.normal(size=(32, 8)), rng.normal(size=(32, 1))
-
-    def f(parameters: Any) -> Any:
-        h = x
-        for w, b in parameters[:-1]:
-            h = numpy.tanh(numpy.matmul(h, w) + b)
-        w, b = parameters[-1]
-        return numpy.mean((numpy.matmul(h, w) + b - y) ** 2)
-
-    return f, weights, 11
+    def faster(self, name: str) -> float | None:
+        """How many times the speed of a peer twopass has; None unless both were measured."""
+        if "twopass" not in self.gradients or name not in self.gradients:
+            return None
+        return self.gradients[name].median / self.gradients["twopass"].median
 
 
-def indexing(numpy: ModuleType) -> tuple[Objective, Any, int]:
-    """Slices and products of neighbours, 50 times."""
-
-    def f(x: Any) -> Any:
-        for _ in range(50):
-            y = x[1:] * x[:-1]
-            x = numpy.concatenate([y, x[:1]]) * 0.9
-        return numpy.sum(x)
-
-    return f, np.linspace(0.5, 1, 16), 300
+def _contest(workers: Workers, name: str, task: str, names: list[str], rounds: int, seconds: float) -> dict[str, Score]:
+    contest = Contest(workers, names, task, (name,), f"{name}, {task.replace('_', ' ')}")
+    found = disagreement(contest)
+    assert found < TOLERANCE, f"{name}: the peers differ by {found:.1e}"
+    return contest.run(rounds, seconds)
 
 
-CASES = (scalar_chain, activations, small_network, indexing)
+def measure(workers: Workers, name: str, names: list[str], rounds: int, seconds: float) -> Outcome:
+    """Hold both contests of one objective."""
+    compilers = [peer for peer in names if peer in ("twopass", "numpy", "jax")]  # the function of the others is NumPy's
+    values = _contest(workers, name, "function", compilers, rounds, seconds)
+    return Outcome(name, values, _contest(workers, name, "value_and_grad", names, rounds, seconds))
+
+
+def details(outcome: Outcome) -> str:
+    """Everything about one objective."""
+    rows = [
+        [task, name, score.label, f"{score.median * 1e6:.1f}", f"{score.best * 1e6:.1f}", f"{score.first:.2f}"]
+        for task, scores in (("function", outcome.values), ("value and gradient", outcome.gradients))
+        for name, score in sorted(scores.items(), key=lambda item: item[1].median)
+    ]
+    header = ["", "peer", "its fastest variant", "us a call", "best round", "first call, s"]
+    return f"{OBJECTIVES[outcome.name].title}\n{table(header, rows)}\n"
+
+
+def _text(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def summary(outcomes: list[Outcome], names: list[str]) -> str:
+    """Value and gradient of every peer, and how twopass compares."""
+    costs = [name for name in ("twopass", "jax") if name in names]
+    rows = []
+    for outcome in outcomes:
+        times = [
+            _text(outcome.gradients[name].median * 1e6, ",.1f") if name in outcome.gradients else "" for name in names
+        ]
+        ratios = [_text(outcome.faster(name), ".2f") for name in ("numpy", "jax")]
+        rows.append(
+            [OBJECTIVES[outcome.name].title, *times, *ratios, *(_text(outcome.cost(name), ".1f") for name in costs)]
+        )
+    header = ["value and gradient", *names, "numpy / twopass", "jax / twopass"]
+    return table([*header, *(f"gradient / function, {name}" for name in costs)], rows)
+
+
+def mean_note(outcomes: list[Outcome]) -> str:
+    """The geometric mean of the ratios to JAX over the objectives that are no networks."""
+    ratios = [outcome.faster("jax") for outcome in outcomes if outcome.name not in NETWORKS]
+    known = [ratio for ratio in ratios if ratio is not None]
+    if not known:
+        return ""
+    return f" jax / twopass over the {len(known)} last: geometric mean {statistics.geometric_mean(known):.2f}."
 
 
 def main() -> None:
-    """Print the table."""
-    try:
-        autograd = importlib.import_module("autograd")
-        autograd_numpy = importlib.import_module("autograd.numpy")
-    except ImportError:
-        autograd = None
-        print("autograd is not installed: its column is left out (pip install autograd)\n")
-    rows = []
-    for case in CASES:
-        f, x, operations = case(np)
-        contestants: dict[str, Callable[[], object]] = {
-            "function": functools.partial(f, x),
-            "twopass": functools.partial(tp.value_and_grad(f), x),
-        }
-        if autograd is not None:
-            g, x, _ = case(autograd_numpy)
-            contestants["autograd"] = functools.partial(autograd.value_and_grad(g), x)
-        seconds = interleaved(contestants)
-        ours, theirs, plain = seconds["twopass"], seconds.get("autograd"), seconds["function"]
-        rows.append(
-            [
-                case.__name__.replace("_", " "),
-                f"{plain / operations * 1e6:.2f}",
-                f"{ours / operations * 1e6:.2f}",
-                "" if theirs is None else f"{theirs / operations * 1e6:.2f}",
-                "" if theirs is None else f"{theirs / ours:.2f}x",
-                f"{plain / ours:.0%}",
-            ]
-        )
-    header = ["function", "plain NumPy", "twopass", "autograd", "faster than autograd", "of the limit"]
-    print(table(header, rows))
-    print(
-        "\nMicroseconds per operation of value and gradient, forward and backward pass; medians of 15 interleaved runs."
+    """Measure, and print the tables."""
+    options = arguments(__doc__, list(OBJECTIVES), PEERS_HERE, seconds=0.1)
+    print(page.load_note())
+    outcomes = []
+    with Workers() as workers:
+        libraries = versions(workers, options.peers)
+        for name in options.only:
+            outcomes.append(measure(workers, name, options.peers, options.rounds, options.seconds))
+            print(details(outcomes[-1]), flush=True)
+    present = [name for name in PEERS_HERE if any(name in outcome.gradients for outcome in outcomes)]
+    text = "\n\n".join(
+        [
+            summary(outcomes, present),
+            f"Microseconds a call, medians of {options.rounds} interleaved turns.{mean_note(outcomes)} `twopass` is "
+            "compiled, `twopass-numpy` eager, `numpy` written by hand.",
+            page.machine(libraries),
+        ]
     )
-    print(f"Python {platform.python_version()}, NumPy {np.__version__}, {platform.machine()}.")
+    print(text)
+    if options.write:
+        page.write("autodiff", text)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 
 def interleaved(contestants: dict[str, Callable[[], object]], rounds: int = 15) -> dict[str, float]:
@@ -18,6 +18,46 @@ def interleaved(contestants: dict[str, Callable[[], object]], rounds: int = 15) 
             run()
             seconds[name].append(time.perf_counter() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def elapsed(run: Callable[[int], object], repetitions: int) -> float:
+    """Seconds that ``run(repetitions)`` takes."""
+    start = time.perf_counter()
+    run(repetitions)
+    return time.perf_counter() - start
+
+
+def repetitions_for(clock: Callable[[int], float], seconds: float) -> int:
+    """How many repetitions fill this time, by a clock that says how long a number of them takes.
+
+    The number doubles until the time is long enough to extrapolate from.
+    """
+    repetitions, taken = 1, clock(1)
+    while taken < seconds / 4:
+        repetitions *= 2
+        taken = clock(repetitions)
+    return max(1, round(repetitions * seconds / taken))
+
+
+def take_turns(
+    clocks: Mapping[str, Callable[[int], float]], repetitions: Mapping[str, int], rounds: int
+) -> dict[str, list[float]]:
+    """Seconds per repetition of each contestant in each round.
+
+    Parameters
+    ----------
+    clocks : mapping of str to callable
+        ``clock(n)`` runs a contestant n times and gives the seconds.
+    repetitions : mapping of str to int
+        How often each runs in one turn.
+    rounds : int
+        Turns of each.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in clocks}
+    for _ in range(rounds):
+        for name, clock in clocks.items():
+            seconds[name].append(clock(repetitions[name]) / repetitions[name])
+    return seconds
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
