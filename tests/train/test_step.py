@@ -10,8 +10,7 @@ import pytest
 
 import twopass as tp
 from twopass import nn, optim, tree
-from twopass.errors import ArgumentError
-from twopass.train import Partition, make_predict, make_step
+from twopass.train import Partition, make_step
 
 NET = nn.Sequential(nn.Dense(4, activation="tanh"), nn.BatchNorm(), nn.Dense(3, frozen=True), nn.Dense(2))
 
@@ -131,19 +130,9 @@ def test_a_network_without_trainable_parameters_stays() -> None:
     np.testing.assert_array_equal(before["weight"], after["weight"])
 
 
-def test_prediction_is_the_networks() -> None:
-    params = NET.init(1, (3,), np.float64)
-    np.testing.assert_array_equal(make_predict(NET)(params, batch()[0]), NET(params, batch()[0]))
-
-
 def test_partition_takes_apart_and_joins() -> None:
     params = NET.init(1, (3,))
     partition = Partition.of(NET, params)
     joined = partition.join(*partition.split(params))
     assert tree.structure(joined) == tree.structure(params)
     assert all(a is b for a, b in zip(tree.leaves(joined), tree.leaves(params), strict=True))
-
-
-def test_backends_have_names() -> None:
-    with pytest.raises(ArgumentError, match=r"no backend 'gpu'.*'numpy'"):
-        make_predict(NET, backend="gpu")

@@ -14,7 +14,7 @@ from twopass.train.callbacks import (
 from twopass.train.finder import LearningRateFinder, LearningRateSweep
 from twopass.train.fitting import Run
 from twopass.train.parameters import Partition, State
-from twopass.train.step import make_predict, make_step
+from twopass.train.step import make_step
 from twopass.train.trainer import Trainer
 
 __all__ = [
@@ -33,6 +33,5 @@ __all__ = [
     "TensorBoardLog",
     "TimeBudget",
     "Trainer",
-    "make_predict",
     "make_step",
 ]

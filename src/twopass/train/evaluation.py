@@ -21,15 +21,23 @@ class Mean:
         self._total = 0.0
         self._weight = 0.0
 
-    def add(self, value: float, weight: float) -> None:
-        """Take in the mean loss of a batch, and the sum of the weights that it is the mean with."""
-        self._total += value * weight
-        self._weight += weight
+    def add(self, values: Any, weights: Any) -> None:
+        """Take in the mean losses of some batches, and the sums of the weights that they are the means with.
+
+        They are added one after the other, so that it does not matter which ones come together.
+        """
+        self._total = _added(self._total, np.multiply(values, weights))
+        self._weight = _added(self._weight, weights)
 
     @property
     def value(self) -> float:
         """The mean so far; NaN for no weight at all."""
         return self._total / self._weight if self._weight else float("nan")
+
+
+def _added(total: float, numbers: Any) -> float:
+    """A total after some more numbers, from the first to the last."""
+    return float(np.cumsum(np.append(total, numbers))[-1])
 
 
 def evaluate(

@@ -113,7 +113,7 @@ class LearningRateFinder:
         params = trainer.params
         partition = Partition.of(trainer.net, params)
         state = optimizer.init(partition.split(params)[0])
-        step = make_step(trainer.net, trainer.loss, optimizer, partition, backend=trainer.backend)
+        step = make_step(trainer.net, trainer.loss, optimizer, partition)
         rng, key = np.random.default_rng([trainer.seed, 0]), fold_in(trainer.seed, 0)
         batches = itertools.chain.from_iterable(
             samples.batches(batch_size, trainer.dtype, rng.permutation(len(samples))) for _ in itertools.count()

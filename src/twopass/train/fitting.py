@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twopass.errors import NotFiniteError, compose
-from twopass.nn.losses import normaliser
-from twopass.nn.random import fold_in
+from twopass.train.callbacks.base import Callback
 from twopass.train.diagnosis import fault
+from twopass.train.eager import Steps
 from twopass.train.evaluation import Mean
 from twopass.train.history import record_epoch
-from twopass.train.parameters import Partition, first_not_finite
-from twopass.train.samples import Batch, Samples
-from twopass.train.step import Loss, make_step
-from twopass.train.threads import blas_threads
+from twopass.train.native import make_steps
+from twopass.train.parameters import first_not_finite
+from twopass.train.plan import Chunk, Plan
+from twopass.train.samples import Samples
+from twopass.train.step import Loss
 
 if TYPE_CHECKING:
-    from twopass.train.callbacks.base import Callback
-    from twopass.train.parameters import State
     from twopass.train.trainer import Trainer
 
 __all__ = ["Run", "fit"]
@@ -82,30 +81,25 @@ class Run:
         validated = ("loss", *(metric.name for metric in self.trainer.metrics)) if self.validation else ()
         return ("loss", *(f"val_{name}" for name in validated), "learning_rate", "seconds")
 
+    def plan(self, epoch: int) -> Plan:
+        """The steps of an epoch."""
+        return Plan.of(self.samples, self.batch_size, self.shuffle, self.trainer.seed, epoch)
+
     def stop(self, reason: str) -> None:
         """End the fit: after the current step if called from `on_batch_end`, else after the epoch."""
         self.stop_reason = self.stop_reason or reason
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Attempt:
-    """A step: where it started, and what it saw."""
-
-    state: State
-    batch: Batch
-    key: Any
-
-
 def fit(run: Run, callbacks: Sequence[Callback]) -> None:
     """Train until the last epoch, or until a callback or an error stops it.
 
-    The trainer's state is replaced as a whole after each step, so it is consistent whatever interrupts.
+    The trainer's state is replaced as a whole after some steps, so it is consistent whatever interrupts.
     """
     loop = _Loop(run, callbacks)
     try:
         for callback in callbacks:
             callback.on_fit_begin(run)
-        with blas_threads(run.trainer.threads, run.trainer.params, run.batch_size):
+        with loop.steps.context():
             for epoch in range(run.first_epoch, run.last_epoch + 1):
                 if run.stop_reason is None:
                     loop.run_epoch(epoch)
@@ -127,10 +121,9 @@ class _Loop:
     def __init__(self, run: Run, callbacks: Sequence[Callback]) -> None:
         self.run = run
         self.callbacks = callbacks
-        trainer = run.trainer
-        partition = Partition.of(trainer.net, trainer.params)
-        self.step = make_step(trainer.net, run.loss_function, trainer.optimizer, partition, backend=trainer.backend)
-        self.last: _Attempt | None = None  # the last step whose loss was finite
+        self.steps: Steps = make_steps(run)
+        self.one_by_one = any(_wants_every_step(callback) for callback in callbacks)
+        self.last: Chunk | None = None  # the last one, whose losses were finite
 
     def run_epoch(self, epoch: int) -> None:
         """Train on all samples, validate, and record it."""
@@ -155,47 +148,56 @@ class _Loop:
 
     def _steps(self) -> None:
         """All steps of an epoch."""
-        run, trainer = self.run, self.run.trainer
-        order = None
-        if run.shuffle:
-            order = np.random.default_rng([trainer.seed, run.epoch]).permutation(len(run.samples))
-        keys = fold_in(fold_in(trainer.seed, run.epoch), np.arange(run.steps_per_epoch))
-        mean = Mean()
-        for batch, key in zip(run.samples.batches(run.batch_size, trainer.dtype, order), keys, strict=True):
-            value = self._train(batch, key)
-            mean.add(value, normaliser(run.loss_function, batch[1], batch[2]))
-            run.step, run.loss = run.step + 1, mean.value
+        run, plan, mean = self.run, self.run.plan(self.run.epoch), Mean()
+        while run.step < plan.steps:
+            count = 1 if self.one_by_one else self.steps.count(plan, run.step)
+            self._train(Chunk(run.trainer.state, plan, run.step, count), mean)
             for callback in self.callbacks:
                 callback.on_batch_end(run)
             if run.stop_reason is not None:
                 break
 
-    def _train(self, batch: Batch, key: Any) -> float:
-        """One step; the mean loss of the batch."""
-        trainer = self.run.trainer
-        attempt = _Attempt(trainer.state, batch, key)
-        params, optimizer_state, value = self.step(attempt.state.params, attempt.state.optimizer, *batch, key)
-        loss = float(value)
-        if not math.isfinite(loss):
-            self._fail(f"the loss became {loss} in epoch {self.run.epoch}, step {self.run.step + 1}", attempt)
-        trainer.state = dataclasses.replace(attempt.state, params=params, optimizer=optimizer_state)
-        self.last = attempt
-        return loss
+    def _train(self, chunk: Chunk, mean: Mean) -> None:
+        """Make some steps."""
+        outcome = self.steps.run(chunk)
+        finite = np.isfinite(outcome.losses)
+        if not finite.all():
+            self._fail_in(chunk, int(np.argmin(finite)), outcome.losses)
+        self.run.trainer.state, self.last = outcome.state, chunk
+        mean.add(outcome.losses, outcome.weights)
+        self.run.step, self.run.loss = chunk.start + chunk.count, mean.value
+
+    def _fail_in(self, chunk: Chunk, number: int, losses: Any) -> None:
+        """Explain the first step of a chunk whose loss is not finite."""
+        what = f"the loss became {losses[number]} in epoch {self.run.epoch}, step {chunk.start + number + 1}"
+        if number:
+            self.last = chunk.first(number)
+        state = self.steps.run(self.last).state if number and self.last is not None else chunk.state
+        self._fail(what, Chunk(state, chunk.plan, chunk.start + number, 1))
 
     def _check_params(self) -> None:
         """Find what the last step of an epoch has done, which no loss shows any more."""
         name = first_not_finite(self.run.trainer.params)
         if name is not None and self.last is not None:
-            self._fail(f"{name} became NaN or infinite in epoch {self.run.epoch}, step {self.run.step}", self.last)
+            what = f"{name} became NaN or infinite in epoch {self.run.epoch}, step {self.run.step}"
+            self._fail(what, self._last_step(self.last))
 
-    def _fail(self, what: str, attempt: _Attempt) -> None:
+    def _last_step(self, chunk: Chunk) -> Chunk:
+        """The last step of a chunk, alone; what leads to it is computed again."""
+        before = chunk.count - 1
+        state = self.steps.run(chunk.first(before)).state if before else chunk.state
+        return Chunk(state, chunk.plan, chunk.start + before, 1)
+
+    def _fail(self, what: str, step: Chunk) -> None:
         """Go back to the weights of the last finite loss, and raise with the cause."""
         run, trainer = self.run, self.run.trainer
         if self.last is not None:
-            trainer.state = self.last.state
-            if first_not_finite(attempt.state.params):
-                attempt = self.last  # the step that made them so is the one to explain
-        culprit = fault(trainer.net, run.loss_function, attempt.state.params, attempt.batch, attempt.key)
+            last = self._last_step(self.last)
+            trainer.state = last.state
+            if first_not_finite(step.state.params):
+                step = last  # the step that made them so is the one to explain
+        batch, key = step.plan.batch(step.start, trainer.dtype), step.plan.keys[step.start]
+        culprit = fault(trainer.net, run.loss_function, step.state.params, batch, key)
         why = f"The first thing that was not finite is {culprit}."
         instead = (
             "Lower the learning rate, clip gradients with optim.chain(optim.clip_by_global_norm(1.0), optimizer), "
@@ -208,3 +210,8 @@ class _Loop:
             return {}
         found = self.run.trainer.evaluate_samples(self.run.validation)
         return {f"val_{name}": value for name, value in found.items()}
+
+
+def _wants_every_step(callback: Callback) -> bool:
+    """Whether a callback does something after steps, and has to do so after each."""
+    return callback.every_step and type(callback).on_batch_end is not Callback.on_batch_end

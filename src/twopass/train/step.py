@@ -1,7 +1,7 @@
 """The training step as one function: forward pass, loss, backward pass, update, constraints, statistics.
 
-``step`` and ``predict`` are pure: they take everything they need and change none of it. So a backend that compiles
-takes their place without a change to the callers.
+``step`` is pure: it takes everything that it needs and changes none of it. So NumPy runs it as it is (`eager`), and it
+is captured and compiled as it is (`native`).
 """
 
 from __future__ import annotations
@@ -11,17 +11,14 @@ from typing import Any
 
 from twopass import optim
 from twopass.api import value_and_grad
-from twopass.errors import ArgumentError, compose
 from twopass.nn import Layer
 from twopass.train.parameters import Partition, Tree, read_only
 
-__all__ = ["BACKENDS", "Loss", "Step", "check_backend", "make_objective", "make_predict", "make_step"]
+__all__ = ["Loss", "Step", "make_objective", "make_step"]
 
 Loss = Callable[..., Any]
 #: ``step(params, optimizer_state, x, y, sample_weight, key) -> (params, optimizer_state, loss)``
 Step = Callable[[Tree, Tree, Any, Any, Any, Any], tuple[Tree, Tree, Any]]
-
-BACKENDS = ("auto", "numpy")
 
 
 def make_objective(net: Layer, loss: Loss, partition: Partition) -> Callable[..., tuple[Any, tuple[Any, list[Any]]]]:
@@ -42,9 +39,7 @@ def make_objective(net: Layer, loss: Loss, partition: Partition) -> Callable[...
     return objective
 
 
-def make_step(
-    net: Layer, loss: Loss, optimizer: optim.Transformation, partition: Partition, *, backend: str = "auto"
-) -> Step:
+def make_step(net: Layer, loss: Loss, optimizer: optim.Transformation, partition: Partition) -> Step:
     """Make the function that trains on one batch.
 
     Parameters
@@ -57,8 +52,6 @@ def make_step(
         Turns gradients into updates.
     partition : Partition
         Which parameters are trainable.
-    backend : {"auto", "numpy"}
-        What runs it.
 
     Returns
     -------
@@ -82,7 +75,6 @@ def make_step(
     >>> losses[0] > losses[1] > losses[2]
     True
     """
-    check_backend(backend)
     differentiate = value_and_grad(make_objective(net, loss, partition), has_aux=True)
 
     def step(params: Tree, state: Tree, x: Any, y: Any, weight: Any, key: Any) -> tuple[Tree, Tree, Any]:
@@ -93,16 +85,3 @@ def make_step(
         return read_only(net.constrain(params)), state, value
 
     return step
-
-
-def make_predict(net: Layer, *, backend: str = "auto") -> Callable[[Tree, Any], Any]:
-    """Make the function ``predict(params, x)`` that gives the network's output for one batch."""
-    check_backend(backend)
-    return net
-
-
-def check_backend(backend: str) -> None:
-    """Raise ArgumentError unless there is such a backend."""
-    if backend not in BACKENDS:
-        what = f"there is no backend {backend!r}"
-        raise ArgumentError(compose(what, instead=f"Known are {', '.join(map(repr, BACKENDS))}."))

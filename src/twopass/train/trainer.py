@@ -17,9 +17,9 @@ from twopass.train.callbacks import Callback, Progress
 from twopass.train.evaluation import evaluate
 from twopass.train.fitting import Run, fit
 from twopass.train.history import History
+from twopass.train.native import Programs, check_backend
 from twopass.train.parameters import Partition, State, conforming, read_only
 from twopass.train.samples import Samples, as_arrays, as_samples, check_targets, input_shape
-from twopass.train.step import check_backend, make_predict
 from twopass.train.weights import weighted_loss
 
 __all__ = ["Trainer"]
@@ -43,7 +43,7 @@ class Trainer:
         on the same machine gives the same bits. Without one, a seed is drawn; it is `trainer.seed`, and is saved.
     dtype : {"float32", "float64"}
         Of the parameters and all computation. Batches are converted; the data set is not.
-    backend : {"auto", "numpy"}
+    backend : {"auto", "llvm", "numpy"}
         What computes the steps.
     threads : int, optional
         Threads of the matrix products during `fit`. By default one for small networks, for which more would cost time,
@@ -104,6 +104,7 @@ class Trainer:
         self.epoch = 0
         self.history: History = {}
         self.input_shape: Any = None
+        self.programs = Programs()
         self._state: State | None = None
 
     def __repr__(self) -> str:
@@ -306,8 +307,7 @@ class Trainer:
 
     def evaluate_samples(self, samples: Samples, batch_size: int = 1024) -> dict[str, float]:
         """`evaluate` for samples that have been checked."""
-        predict = make_predict(self.net, backend=self.backend)
-        return evaluate(predict, self.params, self.loss, self.metrics, samples, batch_size, self.dtype)
+        return evaluate(self.net, self.params, self.loss, self.metrics, samples, batch_size, self.dtype)
 
     def predict(self, x: Any, *, batch_size: int = 1024) -> Any:
         """The network's output for each sample: logits, for the losses of classes.
@@ -333,9 +333,8 @@ class Trainer:
         inputs, params = as_arrays(x, "x", self.dtype), self.params
         self._check_shape(input_shape(inputs))
         samples = Samples(inputs, ())
-        predict = make_predict(self.net, backend=self.backend)
         size = as_count("batch_size", batch_size)
-        found = [predict(params, batch[0]) for batch in samples.batches(size, self.dtype)]
+        found = [self.net(params, batch[0]) for batch in samples.batches(size, self.dtype)]
         return np.concatenate(found) if found else np.zeros((0, *self.net.output_shape(self.input_shape)), self.dtype)
 
     def summary(self) -> None:

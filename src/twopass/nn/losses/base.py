@@ -13,7 +13,7 @@ from twopass.nn.losses.weights import element_count
 from twopass.nn.registry import REGISTRIES, Registry
 from twopass.nn.specification import FAMILY
 
-__all__ = ["LOSSES", "config", "from_config", "get", "names", "normaliser", "register", "weighted"]
+__all__ = ["LOSSES", "config", "from_config", "get", "names", "normaliser", "register", "weight_sum", "weighted"]
 
 Loss = Callable[..., Any]
 F = TypeVar("F", bound=Loss)
@@ -70,14 +70,19 @@ def normaliser(loss: str | Loss, target: Any, sample_weight: Any = None) -> floa
     >>> normaliser(loss, np.array([0, 0, 1]))
     12.0
     """
+    return float(weight_sum(loss, target, sample_weight))
+
+
+def weight_sum(loss: str | Loss, target: Any, sample_weight: Any = None) -> Any:
+    """What `normaliser` gives, as it comes: of arrays that are being captured, an array that is captured."""
     function = get(loss)
     keywords = function.keywords if isinstance(function, functools.partial) else {}
     weigh = _WEIGHTS.get(function.func if isinstance(function, functools.partial) else function)
     target = as_array(target)
     if weigh is None:
-        return float(len(target))
+        return len(target)
     weights = weigh(target, sample_weight, keywords.get("class_weight"), np.empty(0))
-    return float(element_count(target, weigh) if weights is None else np.sum(weights))
+    return element_count(target, weigh) if weights is None else np.sum(weights)
 
 
 def config(loss: str | Loss) -> Any:

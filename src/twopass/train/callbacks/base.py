@@ -28,7 +28,15 @@ class Callback:
     >>> history = trainer.fit(np.ones((50, 2)), np.ones(50), epochs=2, callbacks=[Announce()])
     epoch 1 of 2: 2 steps
     epoch 2 of 2: 2 steps
+
+    Attributes
+    ----------
+    every_step : bool
+        Whether `on_batch_end`, if a class defines it, has to be called after each single step. False lets compiled
+        code make many steps in between, for up to a twentieth of a second.
     """
+
+    every_step: bool = True
 
     def on_fit_begin(self, run: Run) -> None:
         """Before the first epoch."""
@@ -37,7 +45,7 @@ class Callback:
         """Before the first step of an epoch."""
 
     def on_batch_end(self, run: Run) -> None:
-        """After a step, or after several ones in compiled code."""
+        """After a step; after some steps, the last of which is ``run.step``, if `every_step` is False."""
 
     def on_epoch_end(self, run: Run, record: Mapping[str, float]) -> None:
         """After an epoch and its validation; the record is what was added to the history."""

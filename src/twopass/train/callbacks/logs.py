@@ -68,6 +68,8 @@ class Progress(Callback):
         Where to write; standard error by default.
     """
 
+    every_step = False
+
     def __init__(self, console: Console | None = None) -> None:
         self.console = console
         self._bar: Bar | None = None

@@ -114,6 +114,8 @@ class TimeBudget(Callback):
         For another number.
     """
 
+    every_step = False
+
     def __init__(self, seconds: float) -> None:
         if not 0 < seconds < float("inf"):
             raise ArgumentError(compose(f"seconds must be a number above 0, not {seconds!r}"))

@@ -1,0 +1,299 @@
+"""Training steps and predictions in compiled code.
+
+A chunk of an epoch is one native call: a scan (`twopass.scan`) over the rows and the keys of its steps, that carries
+the parameters and the optimizer's state along. Each step gathers its samples from the user's arrays, and then is the
+function of `twopass.train.step`, as NumPy would run it.
+
+Python gets a word in at least every twentieth of a second: for progress, for Ctrl-C, and to look at the losses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from twopass import nn, optim, tree
+
+try:
+    from twopass.api.scan import scan
+    from twopass.compiler import compile
+except ImportError:
+    scan = compile = None
+from twopass.errors import ArgumentError, CaptureError, compose
+from twopass.nn.losses.base import weight_sum
+from twopass.train.eager import EagerSteps, Outcome, Steps
+from twopass.train.parameters import Partition, State, read_only
+from twopass.train.plan import Chunk, Plan
+from twopass.train.samples import Array, Samples
+from twopass.train.step import Loss, make_step
+
+if TYPE_CHECKING:
+    from twopass.train.fitting import Run
+
+__all__ = ["BACKENDS", "NativeSteps", "Pace", "Programs", "check_backend", "make_epoch", "make_steps"]
+
+BACKENDS = ("auto", "llvm", "numpy")
+
+#: How long a native call should take, in seconds.
+_DURATION = 0.04
+#: By how much longer a call may be than the one before.
+_GROWTH = 8
+#: How many rows a call may have at most; memory for their numbers is set aside, though not used.
+_ROWS = 1 << 20
+#: How many numbers are gathered in Python for a call, where native code cannot read the user's arrays.
+_GATHERED = 1 << 20
+#: The dtypes that native code converts from.
+_READABLE = frozenset(map(np.dtype, "?bBhHiIlLqQfd"))
+
+
+def check_backend(backend: str) -> None:
+    """Raise ArgumentError unless there is such a backend."""
+    if backend not in BACKENDS:
+        what = f"there is no backend {backend!r}"
+        raise ArgumentError(compose(what, instead=f"Known are {', '.join(map(repr, BACKENDS))}."))
+
+
+# --- the program of an epoch ------------------------------------------------------------------------------------------
+
+
+def make_epoch(
+    net: nn.Layer, loss: Loss, optimizer: optim.Transformation, partition: Partition, dtype: np.dtype[Any]
+) -> Callable[..., Any]:
+    """The function that makes some steps.
+
+    Returns
+    -------
+    callable
+        ``epoch(params, state, x, y, weight, rows, keys, limit)`` takes all samples, the rows of each step's batch
+        (steps, batch_size) and the steps' keys, and makes the first `limit` steps. It gives the next parameters and
+        state, and for each step the loss and the sum of the weights that it is a mean with.
+    """
+    step = make_step(net, loss, optimizer, partition)
+
+    def epoch(params: Any, state: Any, x: Any, y: Any, weight: Any, rows: Any, keys: Any, limit: Any) -> Any:
+        def one(carry: Any, chosen: Any) -> Any:
+            own_rows, key = chosen
+            inputs = tree.map(lambda array: _gather(array, own_rows, dtype), x)
+            targets = tree.map(lambda array: _gather(array, own_rows, _target_dtype(array, dtype)), y)
+            weights = None if weight is None else _gather(weight, own_rows, dtype)
+            *carry, value = step(*carry, inputs, targets, weights, key)
+            return tuple(carry), (value, np.float64(1) * weight_sum(loss, targets, weights))
+
+        return scan(one, (params, state), (rows, keys), limit=limit)
+
+    return epoch
+
+
+def _gather(array: Any, rows: Any, dtype: Any) -> Any:
+    """Some rows, converted. All rows are there; to say that they are clipped keeps the check out of the loop."""
+    return np.take(array, rows, axis=0, mode="clip").astype(dtype)
+
+
+def _target_dtype(array: Any, dtype: np.dtype[Any]) -> Any:
+    """Floats are converted, classes stay integers."""
+    return dtype if array.dtype.kind == "f" else array.dtype
+
+
+def _is_readable(array: Array) -> bool:
+    """Whether native code can gather rows of an array as it is."""
+    return array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative and array.dtype in _READABLE
+
+
+# --- what is compiled, and kept ---------------------------------------------------------------------------------------
+
+
+class Programs:
+    """What a trainer has compiled: it belongs to the process, and copies of the trainer start without it."""
+
+    def __init__(self) -> None:
+        self._epoch: tuple[tuple[Any, ...], Any] | None = None
+        self._warned = False
+
+    def __reduce__(self) -> Any:
+        return Programs, ()
+
+    def epoch(self, run: Run) -> Any:
+        """The compiled function of `make_epoch`; the last one again, if nothing has changed."""
+        trainer = run.trainer
+        parts = (trainer.net, trainer.optimizer, run.loss_function, trainer.dtype, trainer.threads)
+        if self._epoch is None or not all(map(_same, self._epoch[0], parts)):
+            partition = Partition.of(trainer.net, trainer.params)
+            epoch = make_epoch(trainer.net, run.loss_function, trainer.optimizer, partition, trainer.dtype)
+            self._epoch = parts, compile(epoch, threads=trainer.threads)
+        return self._epoch[1]
+
+    def refuse(self, error: CaptureError, backend: str, what: str) -> None:
+        """Go on in NumPy, saying once why; or raise, if native code was asked for."""
+        if backend == "llvm":
+            raise error
+        if not self._warned:
+            self._warned = True
+            message = compose(
+                f"{what} cannot be compiled, and NumPy computes it, which is slower",
+                why=f"The reason: {error}",
+                instead="Pass backend='numpy' to the trainer if that is what you want.",
+            )
+            warnings.warn(message, stacklevel=2)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether code for one thing is code for another: the same object, or the same function of equal arguments."""
+    if isinstance(one, functools.partial) and isinstance(other, functools.partial):
+        return (
+            one.func is other.func
+            and len(one.args) == len(other.args)
+            and one.keywords.keys() == other.keywords.keys()
+            and all(map(_same, one.args, other.args))
+            and all(_same(value, other.keywords[name]) for name, value in one.keywords.items())
+        )
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other)
+    return one is other or (isinstance(one, (int, float, str)) and type(one) is type(other) and one == other)
+
+
+# --- steps ------------------------------------------------------------------------------------------------------------
+
+
+class Pace:
+    """How many steps a call should make, as measured."""
+
+    def __init__(self) -> None:
+        self.count = 1
+
+    def learn(self, count: int, seconds: float) -> None:
+        """Take in how long some steps took."""
+        fitting = int(min(_DURATION * count / max(seconds, 1e-9), _GROWTH * self.count))
+        if count >= self.count or fitting < self.count:  # few steps do not show how fast many are
+            self.count = max(1, fitting)
+
+
+class NativeSteps:
+    """Steps in compiled code; see `Steps`."""
+
+    def __init__(self, run: Run) -> None:
+        self._epoch = run.trainer.programs.epoch(run)
+        self._dtype = run.trainer.dtype
+        self._pace = Pace()
+        self._source = _source(run.samples, min(run.batch_size, len(run.samples)), self._dtype)
+
+    def prepare(self, plan: Plan, state: State) -> None:
+        """Compile what the plan needs.
+
+        Raises
+        ------
+        CaptureError
+            When the step cannot be compiled.
+        """
+        for start in {0, plan.full} - {plan.steps}:
+            self._call(Chunk(state, plan, start, 0))
+
+    def count(self, plan: Plan, start: int) -> int:
+        """As many as take a twentieth of a second."""
+        return 1 if start >= plan.full else min(self._pace.count, plan.full - start, self._source.steps)
+
+    def run(self, chunk: Chunk) -> Outcome:
+        """See `Steps.run`."""
+        begin = time.perf_counter()
+        (params, optimizer), (losses, weights) = self._call(chunk)
+        if chunk.start < chunk.plan.full:
+            self._pace.learn(chunk.count, time.perf_counter() - begin)
+        state = State(read_only(params), optimizer)
+        return Outcome(state, losses[: chunk.count].astype(np.float64), weights[: chunk.count])
+
+    def context(self) -> AbstractContextManager[Any]:
+        """Nothing."""
+        return contextlib.nullcontext()
+
+    def _call(self, chunk: Chunk) -> Any:
+        limit = np.array(chunk.count, np.int64)
+        return self._epoch(chunk.state.params, chunk.state.optimizer, *self._source.inputs(chunk), limit)
+
+
+class _Whole:
+    """Samples in arrays that native code reads: it gets them as they are, and the rows of each batch."""
+
+    def __init__(self, samples: Samples, batch_size: int, dtype: np.dtype[Any]) -> None:
+        # A memory map is an array like others to native code.
+        self._data = tuple(tree.map(np.asarray, (samples.x, samples.y, samples.weight)))
+        self.steps = max(1, min(len(samples), _ROWS) // batch_size)
+        self._plan: Plan | None = None
+        self._rows = self._keys = np.empty(0)
+
+    def inputs(self, chunk: Chunk) -> tuple[Any, ...]:
+        """What the compiled function takes after the state."""
+        plan, start = chunk.plan, chunk.start
+        if start >= plan.full:
+            return *self._data, plan.rows(start, 1)[np.newaxis], plan.keys[start:]
+        if plan is not self._plan:
+            self._lay_out(plan)
+        return *self._data, self._rows[start : start + self.steps], self._keys[start : start + self.steps]
+
+    def _lay_out(self, plan: Plan) -> None:
+        """Make the rows and keys of all steps, with room for those that a call does not look at any more."""
+        size = plan.full + self.steps
+        self._rows, self._keys = np.empty((size, plan.batch_size), np.int64), np.empty(size, np.uint64)
+        self._rows[: plan.full] = plan.rows(0, plan.full).reshape(plan.full, plan.batch_size)
+        self._keys[: plan.full] = plan.keys[: plan.full]
+        self._plan = plan
+
+
+class _Gathered:
+    """Samples in other arrays: those of some steps are put together, in the right order, for each call."""
+
+    def __init__(self, samples: Samples, batch_size: int, dtype: np.dtype[Any]) -> None:
+        numbers = sum(array[:1].size for array in tree.leaves((samples.x, samples.y))) * batch_size
+        self.steps = max(1, min(len(samples) // batch_size, _GATHERED // max(1, numbers)))
+        self._dtype = dtype
+
+    def inputs(self, chunk: Chunk) -> tuple[Any, ...]:
+        """What the compiled function takes after the state."""
+        plan, start = chunk.plan, chunk.start
+        batch = plan.samples.batch(plan.positions(start, chunk.count), self._dtype)
+        is_full = start < plan.full
+        steps = self.steps if is_full else 1
+        rows = plan.batch_size if is_full else len(plan.samples) - start * plan.batch_size
+        keys = np.zeros(steps, np.uint64)
+        keys[: chunk.count] = plan.keys[start : start + chunk.count]
+        data = tree.map(lambda array: _padded(array, steps * rows), batch)
+        return *data, np.arange(steps * rows).reshape(steps, rows), keys
+
+
+def _padded(array: Array, count: int) -> Array:
+    """An array with more rows, of anything."""
+    if len(array) == count:
+        return array
+    padded = np.empty((count, *array.shape[1:]), array.dtype)
+    padded[: len(array)] = array
+    return padded
+
+
+def _source(samples: Samples, batch_size: int, dtype: np.dtype[Any]) -> _Whole | _Gathered:
+    arrays = tree.leaves((samples.x, samples.y, samples.weight))
+    return (_Whole if all(map(_is_readable, arrays)) else _Gathered)(samples, batch_size, dtype)
+
+
+def make_steps(run: Run) -> Steps:
+    """What makes the steps of a fit on the trainer's backend.
+
+    Raises
+    ------
+    CaptureError
+        When the backend is "llvm", and the step cannot be compiled.
+    """
+    trainer = run.trainer
+    if trainer.backend != "numpy" and compile is not None:
+        try:
+            steps = NativeSteps(run)
+            steps.prepare(run.plan(run.first_epoch), trainer.state)
+        except CaptureError as error:
+            trainer.programs.refuse(error, trainer.backend, "the training step")
+        else:
+            return steps
+    return EagerSteps(run)
