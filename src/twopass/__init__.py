@@ -18,6 +18,7 @@ from twopass.api import (
     value_and_grad,
     vjp,
 )
+from twopass.compiler import compile
 from twopass.train import Trainer
 
 __version__ = "0.1.0"
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Trainer",
     "check_grads",
+    "compile",
     "custom_rule",
     "data",
     "elementwise_grad",

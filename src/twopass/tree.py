@@ -13,7 +13,17 @@ from typing import Any
 
 from twopass.errors import ArgumentError, compose
 
-__all__ = ["Structure", "flatten", "flatten_with_paths", "leaves", "map", "structure", "unflatten"]
+__all__ = [
+    "Structure",
+    "builder",
+    "flatten",
+    "flatten_with_paths",
+    "leaves",
+    "map",
+    "reader",
+    "structure",
+    "unflatten",
+]
 
 Path = tuple[str | int, ...]
 _map = map  # the built-in; `tree.map` below is this module's own
@@ -159,6 +169,91 @@ def _build(structure: Structure, values: Iterator[Any]) -> Any:
     for name, child in zip(structure.keys, children, strict=True):
         object.__setattr__(made, name, child)
     return made
+
+
+def reader(structure: Structure) -> Callable[[Any], list[Any] | None]:
+    """A function that gives the leaves of trees of one structure, and None for any other tree; fast.
+
+    Examples
+    --------
+    >>> read = reader(structure({"w": 1, "b": [2, None]}))
+    >>> read({"w": 3, "b": [4, None]}), read({"w": 3, "b": 4})
+    ([3, 4], None)
+    """
+    lines: list[str] = []
+    found: list[str] = []
+    kinds: dict[str, Any] = {}
+
+    def visit(part: Structure, name: str) -> None:
+        if part.kind is None:
+            found.append(name)
+            return
+        if part.kind is type(None):
+            lines.append(f"if {name} is not None: return None")
+            return
+        kind = f"kind{len(kinds)}"
+        kinds[kind] = part.kind
+        sized = issubclass(part.kind, (list, tuple, dict))
+        length = f" or len({name}) != {len(part.keys)}" if sized else ""
+        lines.append(f"if type({name}) is not {kind}{length}: return None")
+        for number, (key, child) in enumerate(zip(part.keys, part.children, strict=True)):
+            inside = f"{name}_{number}"
+            if issubclass(part.kind, dict):
+                kinds[f"key_{inside}"] = key
+                lines.append(f"{inside} = {name}.get(key_{inside}, missing)")
+                lines.append(f"if {inside} is missing: return None")
+            else:
+                by_index = issubclass(part.kind, (list, tuple)) and isinstance(key, int)
+                lines.append(f"{inside} = {name}[{key}]" if by_index else f"{inside} = {name}.{key}")
+            visit(child, inside)
+
+    visit(structure, "t")
+    # A leaf may be a container that the structure does not look into; the caller checks its leaves' types.
+    source = "\n    ".join(["def read(t):", *lines, f"return [{', '.join(found)}]"])
+    namespace: dict[str, Any] = {**kinds, "missing": object()}
+    exec(source, namespace)
+    read: Callable[[Any], list[Any] | None] = namespace["read"]
+    return read
+
+
+def builder(structure: Structure) -> Callable[[Any], Any]:
+    """A function that builds trees of one structure from their leaves, like `unflatten`; fast.
+
+    Examples
+    --------
+    >>> builder(structure({"w": 1, "b": [2, None]}))([3, 4])
+    {'w': 3, 'b': [4, None]}
+    """
+    kinds: dict[str, Any] = {}
+    count = 0
+
+    def visit(part: Structure) -> str:
+        nonlocal count
+        if part.kind is None:
+            count += 1
+            return f"v[{count - 1}]"
+        if part.kind in (list, tuple):
+            inside = "".join(f"{visit(child)}, " for child in part.children)
+            return f"[{inside}]" if part.kind is list else f"({inside})"
+        if part.kind is dict:
+            items = []
+            for key, child in zip(part.keys, part.children, strict=True):
+                name = f"key{len(kinds)}"
+                kinds[name] = key
+                items.append(f"{name}: {visit(child)}")
+            return "{" + ", ".join(items) + "}"
+        if part.kind is type(None):
+            return "None"
+        name = f"part{len(kinds)}"
+        kinds[name] = part
+        start, count = count, count + part.leaf_count
+        return f"unflatten({name}, v[{start}:{count}])"
+
+    source = f"def build(v): return {visit(structure)}"
+    namespace: dict[str, Any] = {**kinds, "unflatten": unflatten}
+    exec(source, namespace)
+    build: Callable[[Any], Any] = namespace["build"]
+    return build
 
 
 def leaves(tree: Any) -> list[Any]:

@@ -1,0 +1,237 @@
+"""Compiling functions of arrays: from Python to machine code, and back to arrays.
+
+    f --capture--> graph --passes--> graph --lower--> program --backend--> a function of arrays
+
+`compile` gives a function that does this once for each combination of shapes, dtypes and static values that it meets.
+``docs/compiler.md`` follows one layer all the way.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from twopass import tree
+from twopass.core.rule import is_traced
+from twopass.errors import ArgumentError, compose, unknown_name
+from twopass.graph.capture import Outputs, capture, split
+from twopass.graph.interpreter import evaluate
+from twopass.graph.ir import Graph
+from twopass.graph.passes import run
+
+if TYPE_CHECKING:
+    from twopass.program.ir import Program
+
+__all__ = ["BACKENDS", "Compiled", "Specialization", "compile"]
+
+BACKENDS = ("auto", "llvm", "numpy")
+
+#: How many specializations of one function are kept: those used last.
+KEPT = 64
+
+Function = Callable[..., Any]
+Executor = Callable[[Sequence[Any]], Sequence[Any]]
+
+
+@dataclass(eq=False)
+class Specialization:
+    """A function, compiled for arguments of certain shapes and dtypes.
+
+    Attributes
+    ----------
+    graph : Graph
+        What the function computes, after all passes.
+    """
+
+    graph: Graph
+    outputs: Outputs
+    backend: str
+    threads: int | None = None
+
+    @functools.cached_property
+    def program(self) -> Program:
+        """What the machine runs."""
+        from twopass.backends.llvm.target import host
+        from twopass.program.lower import lower
+
+        return lower(self.graph, host().machine())
+
+    @functools.cached_property
+    def execute(self) -> Executor:
+        """Computes the graph's outputs from its inputs."""
+        if self.backend == "numpy":
+            return functools.partial(evaluate, self.graph)
+        from twopass.backends import llvm
+
+        shapes = [node.shape for node in self.graph.outputs]
+        return llvm.compile(self.program, threads=self.threads, shapes=shapes)
+
+    @functools.cached_property
+    def build(self) -> Callable[[Sequence[Any]], Any]:
+        """Makes the function's result of the graph's outputs."""
+        kinds = [kind for kind, _ in self.outputs.leaves]
+        numbers = [what for _, what in self.outputs.leaves]
+        if kinds == ["array"] * len(kinds) and numbers == list(range(len(kinds))):
+            return tree.builder(self.outputs.structure)
+        return self.outputs.build
+
+
+class Compiled:
+    """A function that runs as machine code; see `compile`.
+
+    Attributes
+    ----------
+    graph : Graph
+        What the last call computed, after all passes; printing it shows formulas.
+    program : Program
+        How: kernels, their order and their memory.
+    """
+
+    def __init__(self, f: Function, backend: str = "auto", threads: int | None = None) -> None:
+        if backend not in BACKENDS:
+            raise ArgumentError(unknown_name("backend", backend, BACKENDS))
+        functools.update_wrapper(self, f)
+        self._function = f
+        self._backend = "llvm" if backend == "auto" else backend
+        self._threads = threads
+        self._kept: OrderedDict[Any, Specialization] = OrderedDict()
+        self._last: Specialization | None = None
+        self._lock = threading.RLock()
+        # The way of the call before, which most calls take again: (take the arrays out, types, how to run).
+        self._way: tuple[Any, Any, Any, Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"twopass.compile({getattr(self._function, '__qualname__', self._function)})"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the function."""
+        way = self._way
+        if way is not None and not kwargs:
+            read, types, execute, build = way
+            leaves = read(args)
+            if leaves is not None:
+                try:
+                    if [(type(leaf), leaf.shape, leaf.dtype) for leaf in leaves] == types:
+                        return build(execute(leaves))
+                except AttributeError:  # not an array
+                    pass
+        return self._call(args, kwargs)
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Any call: the arguments are taken apart, and compiled for if they are new."""
+        if any(map(is_traced, tree.leaves((args, kwargs)))):
+            return self._function(*args, **kwargs)  # it is being differentiated, or captured by another function
+        given = split((*args, kwargs) if kwargs else args)
+        key = (given.structure, given.static, tuple(map(_type, given.leaves)), bool(kwargs))
+        with self._lock:
+            found = self._kept.get(key)
+            if found is None:
+                found = self._kept[key] = self._specialize(args, kwargs)
+                while len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(key)
+            self._last = found
+        result = found.build(found.execute(given.leaves))
+        if not kwargs and not given.static and all(type(leaf) is np.ndarray for leaf in given.leaves):
+            types = [(np.ndarray, leaf.shape, leaf.dtype) for leaf in given.leaves]
+            self._way = (tree.reader(given.structure), types, found.execute, found.build)
+        return result
+
+    def _specialize(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Specialization:
+        function = self._function
+        if kwargs:
+
+            def function(*everything: Any) -> Any:
+                return self._function(*everything[:-1], **everything[-1])
+
+            args = (*args, kwargs)
+        graph, outputs = capture(function, args)
+        return Specialization(run(graph), outputs, self._backend, self._threads)
+
+    def trace(self, *args: Any, **kwargs: Any) -> Specialization:
+        """Capture the function for these arguments, without running it: ``.graph`` and ``.program`` show the result."""
+        with self._lock:
+            self._last = self._specialize(args, kwargs)
+        return self._last
+
+    def _latest(self) -> Specialization:
+        if self._last is None:
+            what = f"{self!r} has not been compiled yet"
+            why = "That takes arguments, whose shapes and dtypes decide."
+            raise ArgumentError(compose(what, why=why, instead="Call it, or .trace(*args), first."))
+        return self._last
+
+    @property
+    def graph(self) -> Graph:
+        """What the last call computed."""
+        return self._latest().graph
+
+    @property
+    def program(self) -> Program:
+        """The kernels of the last call."""
+        return self._latest().program
+
+    def explain(self) -> str:
+        """A table of the kernels of the last call, with operations, bytes, calls of NumPy, and memory."""
+        from twopass.program.printer import explain
+
+        return explain(self.program)
+
+
+def _type(leaf: Any) -> Any:
+    """What of an argument a compiled function depends on."""
+    if type(leaf) is float:
+        return float
+    return leaf.shape, leaf.dtype, isinstance(leaf, np.generic)
+
+
+def compile(f: Function, *, backend: str = "auto", threads: int | None = None) -> Compiled:
+    """Compile a function of arrays to machine code.
+
+    The first call with arguments of new shapes or dtypes runs `f` once to see which NumPy functions it calls, on what;
+    these are compiled as a whole, and later calls run the machine code. What has no native code is a call of NumPy
+    inside of it, which `Compiled.explain` lists.
+
+    Parameters
+    ----------
+    f : callable
+        Plain NumPy code, derivatives of such code included. It must do the same whatever the *values* of its arrays
+        are: no ``if`` on an element (write ``np.where``), no loop whose length depends on one (`twopass.scan`). It
+        runs only when it is compiled, so printing shows nothing afterwards, and arrays that it finds outside of its
+        arguments are constants.
+    backend : {"auto", "llvm", "numpy"}
+        Who computes: machine code made by LLVM, or NumPy, call by call (to compare).
+    threads : int, optional
+        How many threads the machine code uses; by default as many as pay. Results have the same bits with any number.
+
+    Returns
+    -------
+    Compiled
+        Takes the arguments of `f`: trees of arrays and numbers. Arrays, NumPy scalars and Python floats may change
+        from call to call; other arguments (integers, booleans, strings) are static: a new value compiles anew.
+        Traced arrays pass through it: a compiled function may be differentiated.
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown backend.
+    CaptureError
+        When called, if `f` needs to know the value of an array.
+
+    Examples
+    --------
+    >>> import numpy as np, twopass as tp
+    >>> def loss(w, x, y):
+    ...     return np.mean((np.tanh(x @ w) - y) ** 2)
+    >>> step = tp.compile(tp.value_and_grad(loss))
+    >>> value, gradient = step(np.zeros(2), np.eye(2), np.ones(2))
+    >>> value, gradient
+    (1.0, array([-1., -1.]))
+    """
+    return Compiled(f, backend, threads)
