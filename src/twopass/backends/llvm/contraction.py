@@ -18,7 +18,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from twopass.backends.llvm.builder import I64, PTR, Function, Value, literal, scalar_type
+from twopass.backends.llvm.builder import I64, PTR, Function, Type, Value, literal, scalar_type
 from twopass.backends.llvm.epilogue import Anchor, Body, Epilogue, Values
 from twopass.backends.llvm.target import Target
 from twopass.backends.llvm.tiles import Piece, Room, heights, opaque, pieces, product, runs, segments
@@ -184,10 +184,10 @@ class _Kernel:
         kernel = self.kernel
         count = 2 + len(kernel.inputs) + len(kernel.stores)
         parameters = [*((PTR, f"p{i}") for i in range(count)), (I64, "begin"), (I64, "end")]
-        f = Function(self.name, parameters)
+        f = Function(self.name, parameters, has_fma=self.target.has_fma)
         pointers, (begin, end) = f.parameters[:count], f.parameters[count:]
-        groups = self.columns()
-        if groups and kernel.m and math.prod(kernel.batch):
+        groups = self.columns() if kernel.m and math.prod(kernel.batch) else []
+        if groups:
             shapes = [group.shape for group in groups]
             for shape in dict.fromkeys(shapes):
                 if shapes.count(shape) > 1:
@@ -271,10 +271,14 @@ class _Kernel:
 
     # --- blocks of columns --------------------------------------------------------------------------------------------
 
+    def helper(self, name: str, parameters: Sequence[tuple[Type, str]]) -> Function:
+        """A function that the kernel calls."""
+        return Function(name, parameters, attributes="noinline nounwind", has_fma=self.target.has_fma)
+
     def block(self, name: str, shape: _Shape) -> Function:
         """The function of the blocks of columns of one shape."""
         parameters = [(anchor.type, f"a{i}") for i, anchor in enumerate(self.all_anchors(shape.width))]
-        f = Function(name, [*parameters, (I64, "begin"), (I64, "end")], attributes="noinline nounwind")
+        f = self.helper(name, [*parameters, (I64, "begin"), (I64, "end")])
         *places, begin, end = f.parameters
         self.write_block(f, shape, places, begin, end)
         self.functions.append(f)
@@ -402,7 +406,7 @@ class _Rows:
             passed = self.passed()
             parameters = [(anchor.type, f"a{i}") for i, anchor in enumerate(self.anchors)]
             parameters += [(value.type, f"v{number}") for number, value in passed.items()]
-            made = Function(name, parameters, attributes="noinline nounwind")
+            made = self.owner.helper(name, parameters)
             values = Values(self.values.scalars | dict(zip(passed, made.parameters[len(self.anchors) :], strict=True)))
             self.tile(made, height, made.parameters[: len(self.anchors)], values)
             self.functions[height] = made

@@ -179,16 +179,16 @@ class Epilogue:
                 values.vectors[number, piece] = self._vector(f, number, piece, places, values)
         width = len(self.pieces)
         most = _LINES_LONG if self.body.kernel.k >= _LONG else _LINES
-        if rows > 2 and self._lines(rows, places, values) > most:
+        if rows > 2 and self._lines(f, rows, places, values) > most:
             self._loop(f, rows, sums, places, values)
             return
         for row in range(rows):
             here = self._at_row(f, places, Value(str(row), I64))
             self._row(f, sums[row * width : (row + 1) * width], here, values)
 
-    def _lines(self, rows: int, places: dict[int, Value], values: Values) -> int:
+    def _lines(self, f: Function, rows: int, places: dict[int, Value], values: Values) -> int:
         """How many lines the rows are, by writing one of them and throwing it away."""
-        trial = Function("trial", [])
+        trial = Function("trial", [], has_fma=f.has_fma)
         sums = [Value("%sum", scalar_type(self.body.kernel.dtype).wide(piece.lanes)) for piece in self.pieces]
         self._row(trial, sums, places, values.inner())
         return rows * trial.text().count("\n")

@@ -100,12 +100,12 @@ TARGETS = {
             vector_bytes=64,
             registers=32,
             has_masks=True,
-            tiles=(16, 12, 8),
+            tiles=(28, 14, 9),
             l2_bytes=1 << 20,
         ),
-        Target(name="avx2", triple=_X86, cpu="x86-64-v3", vector_bytes=32, has_masks=True, tiles=(10, 6, 4)),
-        Target(name="sse2", triple=_X86, cpu="x86-64", has_fma=False, tiles=(8, 4, 3)),
-        Target(name="neon", triple="aarch64-unknown-linux-gnu", cpu="generic", registers=32, tiles=(16, 12, 8)),
+        Target(name="avx2", triple=_X86, cpu="x86-64-v3", vector_bytes=32, has_masks=True, tiles=(14, 6, 4)),
+        Target(name="sse2", triple=_X86, cpu="x86-64", has_fma=False, tiles=(12, 6, 3)),
+        Target(name="neon", triple="aarch64-unknown-linux-gnu", cpu="generic", registers=32, tiles=(24, 14, 9)),
         # Any processor that LLVM knows: nothing is assumed of it, and LLVM splits vectors that it does not have.
         Target(name="generic", triple="", cpu="", has_fma=False, tiles=(4, 2)),
     )

@@ -35,8 +35,8 @@ __all__ = [
 
 Length = TypeVar("Length")
 
-#: A step along k is unrolled until it has so many multiplications; a whole product that has no more is not a loop.
-_UNROLLED, _STRAIGHT = 12, 64
+#: A whole product that has no more multiplications than this is not a loop.
+_STRAIGHT = 64
 #: So many accumulators hide the latency of a multiplication, and what is loaded for them.
 _BUSY = 12
 
@@ -215,10 +215,6 @@ class _Tile:
     right: Value
     right_stride: int
 
-    def multiply_add(self, a: Value, b: Value, c: Value) -> Value:
-        """``a * b + c`` as the target does it best."""
-        return self.f.fma(a, b, c) if self.target.has_fma else self.f.fadd(self.f.fmul(a, b), c)
-
     def vectors(self, place: Value) -> list[Value]:
         """The right operand's elements of one k."""
         found = []
@@ -238,7 +234,7 @@ class _Tile:
             wide = {piece.lanes: scalar for piece in self.pieces}
             wide = {lanes: f.splat(scalar, lanes) for lanes in wide}
             for piece, vector in zip(self.pieces, vectors, strict=True):
-                following.append(self.multiply_add(wide[piece.lanes], vector, sums[len(following)]))
+                following.append(f.fma(wide[piece.lanes], vector, sums[len(following)]))
         return following
 
     def zeros(self) -> list[Value]:
@@ -338,7 +334,8 @@ def _stretch(tile: _Tile, segment: Segment, left: Value, right: Value, sums: lis
         following = _flat(steps(left, right, unroll, _unflat(flat, chains)))
         return [moved(left, unroll * segment.stride), moved(right, unroll * tile.right_stride), *following]
 
-    unroll = chains * -(-min(8, -(-_UNROLLED // tile.size)) // chains)
+    # LLVM moves loads of later steps to the front of the loop: there must be registers for them.
+    unroll = chains * -(-min(8, -(-tile.target.registers * 3 // 8 // tile.size)) // chains)
     whole = segment.length // unroll * unroll
     if segment.length * tile.size <= _STRAIGHT or whole <= unroll:
         return steps(left, right, segment.length, sums)
