@@ -145,6 +145,10 @@ def _check_target(name: str, target: Any) -> None:
 
 def _wrapped(indices: Any, length: int, mode: Any) -> Any:
     """Indices out of range as `mode` of np.take and np.put treats them."""
+    if mode == "clip" and is_traced(indices):
+        return np.clip(indices, 0, length - 1)
+    if mode == "wrap" and is_traced(indices):
+        return np.remainder(indices, length)
     if mode != "raise":
         return np.take(np.arange(length), indices, mode=mode)
     indices = as_array(indices)
@@ -228,12 +232,13 @@ def _bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
         call(operand(4), 5, mode="wrap"),
         call(operand(3, 4), [-2, 7], 0, mode="clip"),
         call(operand(), 0),
+        call(operand(), [0, -1], axis=0),
     ],
 )
 def _take(a: Any, indices: Any, axis: Any = None, mode: Any = "raise") -> Any:
     a = as_array(a)
-    if axis is None:
-        a, axis = np.ravel(a), 0
+    if axis is None or a.ndim == 0:
+        a, axis = np.ravel(a), axis or 0
     axis = np.lib.array_utils.normalize_axis_index(axis, a.ndim)
     return take_at(a, (slice(None),) * axis + (_wrapped(indices, a.shape[axis], mode),))
 

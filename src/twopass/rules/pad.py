@@ -40,6 +40,7 @@ def _pairs(value: Any, ndim: int) -> Any:
     np.pad,
     examples=[
         call(operand(3), 2),
+        call(operand(), 1),
         call(operand(2, 3), ((1, 0), (2, 1))),
         call(operand(2, 3), (1, 2), constant_values=((1.0, 2.0), (3.0, 4.0))),
         call(operand(2, 3), 1, mode="constant", constant_values=(operand(), 2.0)),
@@ -62,6 +63,8 @@ def _pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> A
         what = "np.pad with a function as mode is not supported on traced arrays"
         raise UnsupportedOperatorError(compose(what, instead="Join the borders with np.concatenate."))
     widths = _pairs(pad_width, array.ndim).tolist()
+    if not widths:
+        return np.copy(array)
     if mode == "empty" or (mode == "constant" and not holds_traced(kwargs.get("constant_values", 0))):
         padded = invoke(pad_zeros, array, widths=widths)
         return padded + np.pad(np.zeros(array.shape, array.dtype), widths, mode, **kwargs) if kwargs else padded

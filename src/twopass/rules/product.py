@@ -127,12 +127,13 @@ bilinear(
         call(operand(3, 4), operand(4)),
         call(operand(2, 4), operand(3, 2, 4)),
         call(operand(2, 3), operand()),
+        call(operand(), operand(2, 3)),
         call([1, 2], operand(2)),
     ],
 )
 def _inner(a: Any, b: Any, /) -> Any:
-    b = as_array(b)
-    return np.dot(as_array(a), np.swapaxes(b, -1, -2) if b.ndim > 1 else b)
+    a, b = as_array(a), as_array(b)
+    return np.dot(a, np.swapaxes(b, -1, -2) if a.ndim > 0 and b.ndim > 1 else b)
 
 
 def _pairs(axes: Any, first: int, second: int) -> tuple[list[int], list[int]]:
