@@ -21,7 +21,10 @@ _JOIN = {np.sum: np.add, np.prod: np.multiply, np.max: np.maximum, np.min: np.mi
 
 def _axes(axis: Any, a: Node) -> tuple[int, ...]:
     axis = static(axis)
-    return tuple(range(a.ndim)) if axis is None else tuple(normalize_axis_tuple(axis, a.ndim))
+    if axis is None:
+        return tuple(range(a.ndim))
+    # A number without axes counts as a vector.
+    return tuple(number for number in normalize_axis_tuple(axis, max(a.ndim, 1)) if number < a.ndim)
 
 
 def _masked(a: Node, where: Any, instead: Any, builder: Builder) -> Node:
