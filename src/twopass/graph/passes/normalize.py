@@ -30,7 +30,7 @@ def normalize(graph: Graph) -> Graph:
     return rewrite(graph, _normal)
 
 
-def _normal(node: Node) -> Node:
+def _normal(node: Node, _original: Node) -> Node:
     if isinstance(node, Constant):
         return node
     handler = SPELLINGS.get(operator_name(node.function))

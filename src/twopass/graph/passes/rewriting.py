@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from twopass.graph.ir import Constant, Graph, Input, Node, substitute
 
-__all__ = ["Pass", "Rewrite", "rewrite"]
+__all__ = ["Pass", "Rewrite", "bodies", "count_uses", "rewrite", "with_operands"]
 
 #: A pass gives a graph that computes the same.
 Pass = Callable[[Graph], Graph]
-#: What to put in the place of a node, whose operands have been replaced already; the node itself to keep it.
-Rewrite = Callable[[Node], Node]
+#: What to put in the place of a node, whose operands have been replaced already; the node itself to keep it. It also
+#: gets the node as it was.
+Rewrite = Callable[[Node, Node], Node]
 
 
 def rewrite(graph: Graph, change: Rewrite) -> Graph:
@@ -27,9 +29,9 @@ def rewrite(graph: Graph, change: Rewrite) -> Graph:
         if isinstance(node, Input):
             done[id(node)] = node
         elif isinstance(node, Constant):
-            done[id(node)] = change(node)
+            done[id(node)] = change(node, node)
         else:
-            done[id(node)] = change(with_operands(node, replacement, lambda body: rewrite(body, change)))
+            done[id(node)] = change(with_operands(node, replacement, lambda body: rewrite(body, change)), node)
     if all(done[id(output)] is output for output in graph.outputs):
         return graph
     return Graph(graph.inputs, tuple(done[id(output)] for output in graph.outputs))
@@ -52,6 +54,16 @@ def with_operands(
             changed = changed or body is not value
             kwargs[key] = body
     return replace(node, args=args, kwargs=kwargs) if changed else node
+
+
+def count_uses(graph: Graph) -> Counter[int]:
+    """How often each node is read, by identity; also in the bodies of loops."""
+    uses = Counter(id(output) for output in graph.outputs)
+    for node in graph.nodes():
+        uses.update(id(operand) for operand in node.operands)
+        for _, body in bodies(node):
+            uses.update(count_uses(body))
+    return uses
 
 
 def bodies(node: Node) -> list[tuple[str, Graph]]:
