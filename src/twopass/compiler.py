@@ -231,7 +231,7 @@ def compile(f: Function, *, backend: str = "auto", threads: int | None = None) -
     ...     return np.mean((np.tanh(x @ w) - y) ** 2)
     >>> step = tp.compile(tp.value_and_grad(loss))
     >>> value, gradient = step(np.zeros(2), np.eye(2), np.ones(2))
-    >>> value, gradient
+    >>> float(value), gradient
     (1.0, array([-1., -1.]))
     """
     return Compiled(f, backend, threads)
