@@ -94,7 +94,8 @@ def structure(program: Program) -> str:
             kernel = kernels.setdefault(kernel_key(given.kernel), len(kernels))
             return f"{kernel}({','.join(map(argument, given.arguments))})"
         if isinstance(given, Repeat):
-            return f"{given.count}*[{';'.join(map(statement, given.body))}]"
+            limit = "" if given.limit is None else argument(given.limit)
+            return f"{given.count}*{limit}[{';'.join(map(statement, given.body))}]"
         operands = ",".join(f"{argument(o.argument)}{o.shape}{o.strides}" for o in (*given.operands, *given.results))
         return f"call {len(given.operands)} ({operands})"
 

@@ -35,7 +35,9 @@ def callback(program: Program, errors: list[BaseException]) -> Any:
             for operand in operands:
                 operand.flags.writeable = False
             given = call.function(*operands)
-            for target, value in zip(call.results, given if len(call.results) != 1 else [given], strict=True):
+            # Copies of several: one may be a view of what another result replaces.
+            given = [given] if len(call.results) == 1 else [np.array(value) for value in given]
+            for target, value in zip(call.results, given, strict=True):
                 view(target, counts, arena, table)[...] = value
         except BaseException as error:  # the caller of the program gets it, whatever it is
             errors.append(error)

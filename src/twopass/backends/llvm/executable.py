@@ -177,7 +177,7 @@ class _Frame:
         self._expected = (Expected * (len(buffers) + 1))()
         written = {*program.outputs}
         for place, buffer in zip(self._expected, buffers, strict=False):
-            place.dtype, place.size = id(buffer.dtype), buffer.size
+            place.dtype, place.size = id(buffer.dtype), max(buffer.size, 1)
             place.flags = _READABLE | (_WRITEABLE if buffer in written else 0)
         self._bytes = zeros(ctypes.sizeof(Frame))
         self._callback = callback(program, self._errors) if calls(program) else CALLBACK(0)
@@ -256,6 +256,7 @@ def _as_written(array: Any, buffer: Buffer) -> NDArray[Any]:
 
 
 def _check_size(array: NDArray[Any], buffer: Buffer) -> None:
-    if array.size != buffer.size:
+    # An array without elements still has a place in memory.
+    if max(array.size, 1) != max(buffer.size, 1):
         what = f"an array of {array.size} elements was given to a program that was compiled for {buffer.size}"
         raise ShapeError(compose(what, instead="Compile it for this shape."))

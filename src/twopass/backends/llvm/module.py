@@ -32,6 +32,7 @@ from twopass.program.ir import (
     Loop,
     Program,
     Repeat,
+    Statement,
     arguments_of,
     flat,
     tasks,
@@ -121,6 +122,13 @@ class _Part:
     calls: bool
 
 
+def _direct(statement: Statement) -> tuple[Argument, ...]:
+    """The pointers that the function around a statement needs; bodies of repetitions are other functions."""
+    if isinstance(statement, Repeat):
+        return () if statement.limit is None else (statement.limit,)
+    return arguments_of(statement)
+
+
 class _Driver:
     """Writes the functions of the driver."""
 
@@ -182,7 +190,7 @@ class _Writer:
     def bases(self, planned: Sequence[Planned]) -> None:
         """Load the pointers to arrays that statements need."""
         for item in planned:
-            for argument in () if isinstance(item.statement, Repeat) else arguments_of(item.statement):
+            for argument in _direct(item.statement):
                 slot = self.driver.slots.get(argument.buffer)
                 if slot is not None and argument.buffer not in self.found:
                     self.found[argument.buffer] = self.f.load(self.f.element(self.externals, PTR, slot), PTR)
@@ -259,13 +267,22 @@ class _Writer:
 
     def repeat(self, statement: Repeat, body: Sequence[_Part]) -> None:
         """A loop around other functions."""
+        f, most = self.f, literal(statement.count, I64)
 
-        def iteration(number: Value) -> None:
-            for part in body:
-                self.call(part, number)
+        def iterations(count: Value) -> None:
+            def iteration(number: Value) -> None:
+                for part in body:
+                    self.call(part, number)
 
-        if statement.count and body:
-            self.f.loop(statement.count, iteration)
+            f.loop(count, iteration)
+
+        if not statement.count or not body:
+            return
+        if statement.limit is None:
+            iterations(most)
+        else:
+            count = f.intrinsic("llvm.smin", f.load(self.pointer(statement.limit), I64), most)
+            f.when(f.icmp("sgt", count, literal(0, I64)), lambda: iterations(count))
 
     def barrier(self) -> None:
         """Wait for all threads."""

@@ -165,30 +165,55 @@ def _box_of(launch: Launch, number: int, begin: int, end: int) -> _Box:
 
 @dataclass(frozen=True, slots=True)
 class _Touch:
-    """What each thread touches of one piece of memory, in bytes."""
+    """What each thread touches of one piece of memory, in bytes.
+
+    Within a repetition that moves the pointer by `step`, `ranges` are those of the first of `count` iterations.
+    """
 
     space: Buffer | None  # None is the arena
     writes: bool
     ranges: tuple[_Range, ...]
+    step: int = 0
+    count: int = 1
 
-    def hull(self) -> tuple[int, int]:
-        """Everything between the first byte and the last."""
-        some = [span for span in self.ranges if span is not None]
-        return min(first for first, _ in some), max(last for _, last in some)
+    def everywhere(self) -> tuple[_Range, ...]:
+        """The ranges of all iterations together."""
+        move = self.step * (self.count - 1)
+        return tuple(span and (span[0] + min(0, move), span[1] + max(0, move)) for span in self.ranges)
 
     def conflicts(self, other: _Touch) -> bool:
-        """Whether two different threads touch a byte, one of them writing."""
+        """Whether two different threads may touch a byte, one of them writing."""
         if self.space is not other.space or not (self.writes or other.writes):
             return False
-        (first, last), (other_first, other_last) = self.hull(), other.hull()
-        if first >= other_last or other_first >= last:
+        mine, theirs = self.everywhere(), other.everywhere()
+        if not _meet(_hull(mine), _hull(theirs)):
             return False
-        return any(
-            mine is not None and theirs is not None and mine[0] < theirs[1] and theirs[0] < mine[1]
-            for thread, mine in enumerate(self.ranges)
-            for another, theirs in enumerate(other.ranges)
-            if thread != another
-        )
+        if (self.step, self.count) != (other.step, other.count):
+            return any(_meet(a, b) for a, b in _pairs(mine, theirs))
+        # The same rows of a table in one iteration, others in another one.
+        return any(_meet(a, b, self.step, self.count) for a, b in _pairs(self.ranges, other.ranges))
+
+
+def _pairs(mine: Sequence[_Range], theirs: Sequence[_Range]) -> Iterator[tuple[_Range, _Range]]:
+    """The ranges of each two different threads."""
+    return ((a, b) for s, a in enumerate(mine) for t, b in enumerate(theirs) if s != t)
+
+
+def _hull(ranges: Sequence[_Range]) -> _Range:
+    """Everything between the first byte and the last."""
+    some = [span for span in ranges if span is not None]
+    return min(first for first, _ in some), max(last for _, last in some)
+
+
+def _meet(a: _Range, b: _Range, step: int = 0, count: int = 1) -> bool:
+    """Whether two ranges overlap if one is moved by a step, up to ``count - 1`` times, one way or the other."""
+    if a is None or b is None:
+        return False
+    low, high = a[0] - b[1], a[1] - b[0]  # how far b must be moved: more than the first, less than the second
+    if step == 0:
+        return low < 0 < high
+    step = abs(step)
+    return max(low // step + 1, 1 - count) <= min(-(-high // step) - 1, count - 1)
 
 
 class _Planner:
@@ -217,21 +242,48 @@ class _Planner:
     def place(self, planned: Sequence[Planned]) -> None:
         """Place barriers; those that are there stay."""
         for item in planned:
-            statement = item.statement
-            if isinstance(statement, Repeat):
-                self.counts.append(statement.count)
-                # The second time, the end of one iteration meets the beginning of the next.
-                for _ in range(min(statement.count, 2)):
-                    self.place(item.body)
-                self.counts.pop()
+            if isinstance(item.statement, Repeat):
+                self.repeat(item, item.statement)
                 continue
             touches = list(self.touches(item))
             if item.barrier or any(new.conflicts(old) for new in touches for old in self.since):
                 item.barrier = True
                 self.since = []
-            self.since.extend(touches)
-            if isinstance(statement, Call):
-                self.since = []  # there always is one after a call: it may have raised
+            # There always is a barrier after a call: it may have raised.
+            self.since = [] if isinstance(item.statement, Call) else [*self.since, *touches]
+
+    def repeat(self, item: Planned, statement: Repeat) -> None:
+        """Place the barriers of a repeated body, and one before it rather than one in it."""
+        before, read = self.since, list(self.limit(statement))
+        self.counts.append(statement.count)
+        self.since = read
+        # The second time, the end of one iteration meets the beginning of the next.
+        for _ in range(min(statement.count, 2)):
+            self.place(item.body)
+        item.barrier |= any(new.conflicts(old) for new in read for old in before)
+        item.barrier |= any(new.conflicts(old) for new in self.opening(item.body) for old in before)
+        self.counts.pop()
+        if not item.barrier:
+            self.since = [*before, *self.since]
+
+    def limit(self, statement: Repeat) -> Iterator[_Touch]:
+        """All threads read the limit of a repetition."""
+        limit = statement.limit
+        if limit is not None and limit.buffer.role != "constant":
+            yield self.touch(limit, False, [(limit.offset, limit.offset + 1)] * self.threads)
+
+    def opening(self, planned: Sequence[Planned]) -> Iterator[_Touch]:
+        """What is touched before the first barrier of a repeated body."""
+        for item in planned:
+            if item.barrier:
+                return
+            if isinstance(item.statement, Repeat):
+                yield from self.limit(item.statement)
+                self.counts.append(item.statement.count)
+                yield from self.opening(item.body)
+                self.counts.pop()
+            else:
+                yield from self.touches(item)
 
     def touches(self, item: Planned) -> Iterator[_Touch]:
         """What a statement touches; constants, which nobody writes, are left out."""
@@ -245,45 +297,45 @@ class _Planner:
                 zip(statement.arguments, _accesses(statement.kernel), strict=True)
             ):
                 if argument.buffer.role != "constant":
-                    spans = tuple(
+                    spans = [
                         self.span(argument, access, _box_of(statement, number, *part) if part[0] < part[1] else None)
                         for part in parts
-                    )
+                    ]
                     if any(spans):
-                        yield self.touch(argument.buffer, number >= writes_from, spans)
+                        yield self.touch(argument, number >= writes_from, spans)
         elif isinstance(statement, Call):
             for operand in (*statement.operands, *statement.results):
                 if operand.argument.buffer.role != "constant" and 0 not in operand.shape:
-                    yield self.touch(operand.argument.buffer, operand in statement.results, (self.reach(operand),))
+                    yield self.touch(operand.argument, operand in statement.results, [_reach(operand)])
 
     def span(self, argument: Argument, access: Access, box: _Box | None) -> _Range:
-        """Bytes of a buffer's space that a part of a domain touches."""
+        """Elements of a buffer that a part of a domain touches in the first iteration."""
         if box is None:
             return None
-        # A gather may touch anything.
-        found = (0, argument.buffer.size) if access.through else touched(access, box)
-        offset = 0 if access.through else argument.offset
-        return None if found is None else self.moved(argument, found[0] + offset, found[1] + offset)
+        if access.through:  # a gather may touch anything
+            return 0, argument.buffer.size
+        found = touched(access, box)
+        return found and (found[0] + argument.offset, found[1] + argument.offset)
 
-    def reach(self, operand: Operand) -> _Range:
-        """As `span`, for an operand of a call."""
-        ends = [stride * (length - 1) for stride, length in zip(operand.strides, operand.shape, strict=True)]
-        start = operand.argument.offset
-        return self.moved(
-            operand.argument, start + sum(min(end, 0) for end in ends), start + sum(max(end, 0) for end in ends) + 1
-        )
+    def touch(self, argument: Argument, writes: bool, ranges: Sequence[_Range]) -> _Touch:
+        """A record of the elements that threads touch, moved as the pointer is in repetitions."""
+        buffer = argument.buffer
+        size, base = buffer.dtype.itemsize, self.offsets.get(buffer, 0)
+        step, count = 0, 1
+        for move, times in zip(argument.steps, self.counts, strict=False):
+            if move and times > 1:
+                # One step is kept; ranges are those of all iterations of the repetitions around that one.
+                ranges = _Touch(None, writes, tuple(ranges), step, count).everywhere()
+                step, count = move, times
+        spans = tuple(span and (base + span[0] * size, base + span[1] * size) for span in ranges)
+        return _Touch(None if buffer in self.offsets else buffer, writes, spans, step * size, count)
 
-    def moved(self, argument: Argument, first: int, last: int) -> _Range:
-        """A range of elements in bytes, with all places that the pointer moves to in repetitions."""
-        for step, count in zip(argument.steps, self.counts, strict=False):
-            first, last = first + min(0, step * (count - 1)), last + max(0, step * (count - 1))
-        size = argument.buffer.dtype.itemsize
-        base = self.offsets[argument.buffer] if argument.buffer.role == "temporary" else 0
-        return base + first * size, base + last * size
 
-    def touch(self, buffer: Buffer, writes: bool, ranges: tuple[_Range, ...]) -> _Touch:
-        """A record of what threads touch of a buffer."""
-        return _Touch(None if buffer.role == "temporary" else buffer, writes, ranges)
+def _reach(operand: Operand) -> _Range:
+    """Elements between the first and the last of a call's operand."""
+    ends = [stride * (length - 1) for stride, length in zip(operand.strides, operand.shape, strict=True)]
+    start = operand.argument.offset
+    return start + sum(min(end, 0) for end in ends), start + sum(max(end, 0) for end in ends) + 1
 
 
 def plan(program: Program, threads: int, shared: Sequence[bool]) -> list[Planned]:
