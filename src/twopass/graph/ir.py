@@ -50,14 +50,14 @@ class Node:
     type: Any
     call: Callable[..., Any]
     line: str = ""
+    #: The nodes among the arguments, in order, each as often as it is used.
+    operands: tuple[Node, ...] = field(init=False, repr=False)
 
-    @property
-    def operands(self) -> list[Node]:
-        """The nodes among the arguments, in order, each as often as it is used."""
+    def __post_init__(self) -> None:
         found: list[Node] = []
         _collect(self.args, found)
         _collect(tuple(self.kwargs.values()), found)
-        return found
+        object.__setattr__(self, "operands", tuple(found))
 
     @property
     def shape(self) -> tuple[int, ...]:

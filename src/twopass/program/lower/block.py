@@ -451,7 +451,7 @@ def _with_missing(access: Access, missing: Sequence[bool]) -> Access:
 
 
 def _block(domain: Sequence[int], inner: int) -> int:
-    """How many positions of axis 0 make a task: about 4,096 elements, and whole vectors where these lie along axis 0."""
+    """How many positions of axis 0 make a task: about 4,096 elements, and whole vectors if they lie along axis 0."""
     if len(domain) == inner or not domain or math.prod(domain) < 1 << 13:
         return 0
     row = max(1, math.prod(domain[1:]))

@@ -19,7 +19,10 @@ from twopass.program.lower.classify import Einsum
 from twopass.program.lower.storage import Storage
 from twopass.program.machine import Machine
 
-__all__ = ["Plan", "plan"]
+__all__ = ["Plan", "build", "plan"]
+
+#: Multiplications below which a contraction is not cut for several threads.
+_WORTH_SHARING = 1 << 19
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +130,7 @@ def build(
     """The kernel, with further operands over the axes ``(*batch, m, n)``."""
     m, n = plan.length(plan.m), plan.length(plan.n)
     batch = tuple(plan.length(c) for c in plan.batch)
+    stacked = math.prod(batch)
     columns = right.panels.widths if right.panels else machine.panels(n, left.dtype)
     return Contraction(
         batch,
@@ -140,17 +144,16 @@ def build(
         tuple(body),
         tuple(stores),
         columns,
-        _row_blocks(m, len(columns) * math.prod(batch), machine),
+        _row_blocks(m, len(columns) * stacked, m * n * plan.length(plan.k) * stacked),
     )
 
 
-def _row_blocks(m: int, columns: int, machine: Machine) -> tuple[int, ...]:
-    """Blocks of rows: one, unless there are too few blocks of columns to share among threads."""
-    pieces = max(1, min(8 // max(columns, 1), m // 16))
-    if pieces == 1:
+def _row_blocks(m: int, columns: int, work: int) -> tuple[int, ...]:
+    """Blocks of rows: one, unless the work is worth sharing and there are too few blocks of columns to share it."""
+    pieces = min(8 // max(columns, 1), m // 16)
+    if work < _WORTH_SHARING or pieces <= 1:
         return (m,)
-    tile = machine.tile_rows[0]
     size = -(-m // pieces)
-    size = -(-size // tile) * tile
+    size = -(-size // 8) * 8
     full, rest = divmod(m, size)
     return (size,) * full + ((rest,) if rest else ())
