@@ -147,8 +147,8 @@ def _rolled(a: Node, shift: int, axis: int, builder: Builder) -> Node:
 def _repeat(node: Node, builder: Builder) -> Node | None:
     given = bind(node, "a", "repeats", axis=None)
     a, repeats, axis = as_node(given["a"], builder), np.ravel(static(given["repeats"])), static(given["axis"])
-    if axis is None:
-        a, axis = builder.reshape(a, (a.size,)), 0
+    if axis is None or a.ndim == 0:
+        a, axis = builder.reshape(a, (a.size,)), axis or 0
     axis = normalize_axis_index(axis, a.ndim)
     if repeats.dtype.kind not in "iu" or repeats.size != 1:
         return None
