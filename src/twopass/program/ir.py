@@ -397,6 +397,11 @@ class Program:
     offsets: dict[Buffer, int]
     arena: int
 
+    def __str__(self) -> str:
+        from twopass.program.printer import listing
+
+        return listing(self)
+
     def launches(self) -> list[Launch]:
         """All launches, in order; those of a repeated body once."""
         return [statement for statement in flat(self.statements) if isinstance(statement, Launch)]
