@@ -82,6 +82,15 @@ def compiled(name: str, dtypes: tuple[Any, ...], result: Any, lanes: int, fma: b
     return kind(engine.get_function_address("operator")), engine
 
 
+def assembly(name: str, dtypes: tuple[Any, ...], result: Any, lanes: int, triple: str) -> str:
+    """The code for the plainest processor of another kind of machine."""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    module = llvm.parse_assembly(written(name, dtypes, result, lanes, "x86" not in triple))
+    module.triple = triple
+    return str(llvm.Target.from_triple(triple).create_target_machine(opt=2).emit_assembly(module))
+
+
 def run(name: str, *operands: Any, result: Any, lanes: int = 1, fma: bool = True, flush: bool = False) -> Any:
     """The operator on arrays of one length."""
     arrays = [np.ascontiguousarray(x) for x in operands]

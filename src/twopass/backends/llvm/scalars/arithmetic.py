@@ -161,7 +161,8 @@ def heaviside(x: Number, middle: Number) -> Number:
 
 
 def _known(x: Number) -> bool:
-    return x.is_literal and "7FF8" not in x.value.text
+    """Whether it is a literal and finite, so that one comparison settles what a NaN would need two for."""
+    return x.is_literal and not any(exponent in x.value.text for exponent in ("0x7FF", "0xFFF"))
 
 
 def maximum(a: Number, b: Number) -> Number:

@@ -22,9 +22,8 @@ def _complement(x: Number) -> Number:
     """
     x = x.at_most(11.0 if x.format.name == "float32" else 28.0)  # from where on it is zero
     square, error = exact_product(x, x)
-    e = exp(-square)
     factor = polynomial((x - 4) / (x + 4), coefficients.ERFC) / fma(x, 2.0, 1.0)
-    return fma(e, -error, e) * factor
+    return exp(-square) * fma(factor, -error, factor)  # exp(-error) is 1 - error; the other factor may be tiny
 
 
 def _small(x: Number) -> Number:
