@@ -1,8 +1,8 @@
 """The scalar code of a kernel: instructions, given the values that were loaded.
 
-Both kinds of kernels use this: a `Loop` for everything it computes, a `Contraction` for what happens to its product. The
-operators themselves are in the table ``scalars.OPERATORS``; here is what is special: literals, conversions, and the
-contraction of a product and a sum to one rounding.
+Both kinds of kernels use this: a `Loop` for everything it computes, a `Contraction` for what happens to its product.
+The operators themselves are in the table ``scalars.OPERATORS``; here is what is special: literals, conversions, and
+the contraction of a product and a sum to one rounding.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ DType = np.dtype[Any]
 _FUSED = {"fma": "", "fma.minus": "c", "fma.from": "a"}
 
 
-# --- booleans are bytes in memory, one bit in registers -------------------------------------------------------------------
+# --- booleans are bytes in memory, one bit in registers -------------------------------------------------------------
 
 
 def register_type(dtype: DType, lanes: int = 1) -> Type:
@@ -53,7 +53,7 @@ def to_memory(f: Function, value: Value, dtype: DType) -> Value:
     return f.convert("zext", value, "i8") if dtype.kind == "b" else value
 
 
-# --- literals and conversions ---------------------------------------------------------------------------------------------
+# --- literals and conversions ---------------------------------------------------------------------------------------
 
 
 def number_literal(number: Any, dtype: DType) -> Value:
@@ -99,7 +99,7 @@ def _zero(value: Value) -> Value:
     return literal(0.0, value.type)
 
 
-# --- instructions ---------------------------------------------------------------------------------------------------------
+# --- instructions ---------------------------------------------------------------------------------------------------
 
 
 def contracted(body: Sequence[Instruction], first: int, results: Iterable[int]) -> tuple[Instruction, ...]:

@@ -15,7 +15,7 @@ of a pointer for each access (inputs, then stores) and the range of tasks to do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from twopass.backends.llvm.builder import I64, PTR, Function, Value, literal
 from twopass.backends.llvm.loops.frame import Code, Frame, Mask
 from twopass.backends.llvm.loops.nest import Axis, Nest, nests
 from twopass.backends.llvm.loops.passes import Passes
+from twopass.backends.llvm.loops.planes import load_block, store_block
 from twopass.backends.llvm.target import Target
 from twopass.errors import ArgumentError, compose
 from twopass.program.ir import Loop
@@ -89,10 +90,7 @@ class _Writer:
         """All of the kernel."""
         # The pieces of a reduction follow each other at each point of the outer axes, others one after the other.
         for code in self.codes[:1] if self.passes else self.codes:
-            root = Frame(code)
-            if code.outer or not self.passes:
-                root.prepare(self.needed)
-            self.loops([root])
+            self.loops([Frame(code)])
 
     def loops(self, frames: list[Frame]) -> None:
         """The loops over the outer axes from the next one on, and what is inside."""
@@ -101,19 +99,16 @@ class _Writer:
         if frame.level == code.outer:
             self.points(frames)
             return
+        frame.prepare(self.needed)
         axis = code.nest.axes[code.order[frame.level]]
+        if code.order[frame.level] == code.cross and frame.lanes > 1:
+            self.plane(frame, axis.length)
+            return
         if code.order[frame.level] == code.vector:
             self.strip(frame, axis)
             return
         start, stop = self.bounds(axis)
-
-        def body(i: Value) -> None:
-            child = frame.child(i)
-            if frame.level + 1 < code.outer or not self.passes:
-                child.prepare(self.needed)
-            self.loops([child])
-
-        self.f.loop(stop, body, start=start)
+        self.f.loop(stop, lambda i: self.loops([frame.child(i)]), start=start)
 
     def bounds(self, axis: Axis) -> tuple[Value | int, Value | int]:
         """Where an outer axis starts and stops."""
@@ -125,27 +120,47 @@ class _Writer:
         length = literal(axis.length, I64)
         return begin, f.select(f.icmp("slt", end, length), end, length)
 
+    def plane(self, frame: Frame, length: int) -> None:
+        """Blocks along the cross axis, one position for each lane."""
+        lanes = frame.lanes
+        main, rest = divmod(length, lanes)
+        if main:
+            self.f.loop(main * lanes, lambda i: self.points([frame.child(i, k) for k in range(lanes)]), step=lanes)
+        if rest:
+            self.points([frame.child(literal(main * lanes, I64), k) for k in range(rest)])
+
     def points(self, frames: list[Frame]) -> None:
         """What is done at points of the outer axes, which differ on the vector axis."""
         if self.passes:
             self.passes.run(frames)
             return
-        inputs = len(self.kernel.inputs)
+        code, inputs = frames[0].code, len(self.kernel.inputs)
+        crossing = [place for place in range(len(code.nest.places)) if code.crosses(code.nest.places[place])]
+        if frames[0].lanes == 1:
+            crossing = []
+        for number in crossing:
+            if number < inputs and number in self.needed:
+                load_block(frames, number)
         # All loads come before all stores: the machine cannot know that they do not touch each other.
         values = [
-            (frame, number, frame.operand(store.value, frame.code.is_vector(number)), frame.code.dtypes[store.value])
+            (frame, number, frame.operand(store.value, code.is_vector(number)), code.dtypes[store.value])
             for frame in frames
             for number, store in enumerate(self.kernel.stores, inputs)
         ]
         for frame, number, value, dtype in values:
-            frame.store(number, value, dtype)
+            if number not in crossing:
+                frame.store(number, value, dtype)
+        for number in crossing:
+            if number >= inputs:
+                column = [frame.converted(number, value, dtype) for frame, n, value, dtype in values if n == number]
+                store_block(frames, number, column)
 
-    # --- the vector axis, if it is an outer one -------------------------------------------------------------------------
+    # --- the vector axis, if it is an outer one ---------------------------------------------------------------------
 
     def strip(self, frame: Frame, axis: Axis) -> None:
         """Points along the vector axis: several vectors at once, then one, then a part of one."""
         start, stop = self.bounds(axis)
-        unroll = self.unroll(-(-axis.length // frame.code.lanes))
+        unroll = 1 if frame.code.cross is not None else self.unroll(-(-axis.length // frame.code.lanes))
         if isinstance(stop, int):
             self.static_strip(frame, stop, unroll)
         else:
@@ -157,7 +172,9 @@ class _Writer:
         most = 4 if self.work <= 8 else 2 if self.work <= 24 else 1
         return min(most, 1 << max(0, vectors.bit_length() - 1))
 
-    def sites(self, frame: Frame, index: Value, shifts: Sequence[int], masks: Sequence[Mask | None], lanes: int) -> None:
+    def sites(
+        self, frame: Frame, index: Value, shifts: Sequence[int], masks: Sequence[Mask | None], lanes: int
+    ) -> None:
         """Code for vectors at these places."""
         frames: list[Frame] = []
         for shift, mask in zip(shifts, masks, strict=True):
@@ -180,9 +197,11 @@ class _Writer:
         elif main:
             many(literal(0, I64))
         full, tail = divmod(rest, lanes)
-        shifts, masks = [k * lanes for k in range(full)], [None] * full
+        shifts = [k * lanes for k in range(full)]
+        masks: list[Mask | None] = [None] * full
         if tail and code.masked:
-            shifts, masks = [*shifts, full * lanes], [*masks, Mask.first(tail, lanes)]
+            shifts.append(full * lanes)
+            masks.append(Mask.first(tail, lanes))
         if shifts:
             self.sites(frame, literal(main * chunk, I64), shifts, masks, lanes)
         if tail and not code.masked:
@@ -211,7 +230,7 @@ class _Writer:
 
         def tail() -> None:
             if code.masked:
-                self.sites(frame, end, [0], [Mask(f.first_lanes(left, lanes))], lanes)
+                self.sites(frame, end, [0], [Mask(f.first_lanes(left, lanes), None, left)], lanes)
             else:
                 f.loop(stop, lambda i: self.sites(frame, i, [0], [None], 1), start=end)
 
@@ -236,7 +255,7 @@ def _padded(code: Code, length: int) -> bool:
     return all(code.is_contiguous(place) and place.slack >= excess for place in places)
 
 
-# --- choices --------------------------------------------------------------------------------------------------------------
+# --- choices --------------------------------------------------------------------------------------------------------
 
 
 def _codes(f: Function, pieces: Sequence[Nest], kernel: Loop, target: Target) -> list[Code]:
@@ -249,14 +268,31 @@ def _codes(f: Function, pieces: Sequence[Nest], kernel: Loop, target: Target) ->
     lengths = [1 if v is None else nest.axes[v].length for nest, v in zip(pieces, vectors, strict=True)]
     found = []
     for nest, vector, length in zip(pieces, vectors, lengths, strict=True):
-        order = sorted(range(len(nest.axes)), key=lambda a: (nest.axes[a].inner, a == vector))
+        cross = None if kernel.inner else _cross_axis(nest, vector)
+        if cross is not None and nest.axes[cross].task:
+            vector, cross = cross, vector
         longest = max(lengths) if shared else length
+        if vector is not None and cross is not None:
+            longest = min(nest.axes[vector].length, nest.axes[cross].length)
+        order = sorted(range(len(nest.axes)), key=lambda a: (nest.axes[a].inner, (a == vector) + 2 * (a == cross)))
         lanes = min(_lanes(nest, target), 1 << max(0, longest - 1).bit_length())
         small = vector is not None and any(p.dtype.itemsize < 4 for p in nest.places if p.strides[vector])
         masked = target.has_masks and (target.vector_bytes >= 64 or not small)
         stored = [store.value for store in kernel.stores]
-        found.append(Code(f, nest, stored, order, vector if lanes > 1 else None, lanes, masked))
+        found.append(
+            Code(f, nest, stored, order, vector if lanes > 1 else None, lanes, masked, cross, target.vector_bytes)
+        )
     return found
+
+
+def _cross_axis(nest: Nest, vector: int | None) -> int | None:
+    """The axis along which operands are contiguous that are not along the vector axis, if there are any."""
+    if vector is None:
+        return None
+    odd = [place for place in nest.places if place.strides[vector] not in (0, 1)]
+    counts = {a: sum(place.strides[a] == 1 for place in odd) for a in range(len(nest.axes)) if a != vector}
+    best = max(counts, key=lambda a: counts[a], default=None)
+    return best if best is not None and counts[best] else None
 
 
 def _lanes(nest: Nest, target: Target) -> int:

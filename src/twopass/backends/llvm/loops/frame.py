@@ -1,8 +1,8 @@
 """Values at a point of a nest, and where in the nest each is computed.
 
-A `Frame` is a point at which some axes have a position, outermost first; the frame of the whole kernel has none. A value
-belongs to the frame where everything that it depends on has a position, so what does not change in an inner loop is
-computed outside of it.
+A `Frame` is a point at which some axes have a position, outermost first; the frame of the whole kernel has none. A
+value belongs to the frame where everything that it depends on has a position, so what does not change in an inner loop
+is computed outside of it.
 
 At most one axis is the vector axis. Where it has a position, values that depend on it are vectors: of the positions
 from there on.
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from twopass.backends.llvm.body import convert, emit_instruction, from_memory, number_literal, register_type, to_memory
+from twopass.backends.llvm.body import convert, emit_instruction, from_memory, number_literal, to_memory
 from twopass.backends.llvm.builder import BOOL, I64, PTR, Function, Type, Value, literal, scalar_type
 from twopass.backends.llvm.loops.nest import Nest, Place
 from twopass.program.ir import Instruction
@@ -30,10 +30,11 @@ _INDEX = np.dtype(np.int64)
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """The first lanes of a vector: so many, if that is known (`count`), and as a vector of ``i1``."""
+    """The first lanes of a vector, as a vector of ``i1``: `count` of them, or, if that is not known, `left`."""
 
     value: Value
     count: int | None = None
+    left: Value | None = None
 
     @classmethod
     def first(cls, count: int, lanes: int) -> Mask:
@@ -63,6 +64,10 @@ class Code:
         Of vectors.
     masked : bool
         Whether part of a vector can be loaded and stored with a mask; if not, scalar code does what is left over.
+    cross : int or None
+        An axis, along which some operands are contiguous that are not along the vector axis; see `planes`.
+    vector_bytes : int
+        Bytes of a register.
     """
 
     def __init__(
@@ -74,6 +79,8 @@ class Code:
         vector: int | None,
         lanes: int,
         masked: bool,
+        cross: int | None = None,
+        vector_bytes: int = 16,
     ) -> None:
         """Find out about a nest; `stored` are the values that go to the last places."""
         self.f = f
@@ -83,6 +90,8 @@ class Code:
         self.vector = vector
         self.lanes = lanes if vector is not None else 1
         self.masked = masked
+        self.cross = cross if self.lanes > 1 else None
+        self.vector_bytes = vector_bytes
         self.outer = sum(not nest.axes[axis].inner for axis in order)
         self.dtypes = [*(place.dtype for place in nest.places[: self.inputs]), *(i.dtype for i in nest.body)]
         self._level = {axis: level for level, axis in enumerate(order, 1)}
@@ -144,6 +153,12 @@ class Code:
         place = self.nest.places[number]
         return self.stride(place) != 0 or (place.through is not None and self.vectors[place.through[0]])
 
+    def crosses(self, place: Place) -> bool:
+        """Whether a place is accessed in rows along the cross axis."""
+        if self.cross is None or place.strides[self.cross] != 1 or self.stride(place) in (0, 1):
+            return False
+        return place.through is None or not self.vectors[place.through[0]]
+
     def is_contiguous(self, place: Place) -> bool:
         """Whether lanes are next to each other in memory."""
         gathered = place.through is not None and self.vectors[place.through[0]]
@@ -197,7 +212,7 @@ class Frame:
         """Where code goes."""
         return self.code.f
 
-    # --- values ---------------------------------------------------------------------------------------------------------
+    # --- values -----------------------------------------------------------------------------------------------------
 
     def get(self, number: int) -> Value:
         """A value: a vector of this frame's lanes if it depends on the vector axis, else a scalar."""
@@ -254,7 +269,7 @@ class Frame:
         """A value, as a vector if `wide`."""
         return self.wide(number) if wide else self.get(number)
 
-    # --- positions ------------------------------------------------------------------------------------------------------
+    # --- positions --------------------------------------------------------------------------------------------------
 
     def _advanced(self, strides: Sequence[int]) -> Value:
         """How far this frame's axis moves something with these strides."""
@@ -285,7 +300,7 @@ class Frame:
         )
         return f.binary("add", f.splat(first, self.lanes), steps)
 
-    # --- memory ---------------------------------------------------------------------------------------------------------
+    # --- memory -----------------------------------------------------------------------------------------------------
 
     def pointer(self, number: int) -> Value:
         """The address of a place (an input or, counted on, a store) at this point; of the first lane if a vector."""
@@ -310,7 +325,7 @@ class Frame:
         return address
 
     def seen_by(self, code: Code) -> Frame:
-        """This point in another nest that has the same outer axes: the same values, other addresses."""
+        """The same point in another nest that has the same outer axes: the same values, other addresses."""
         if code is self.code:
             return self
         frame = Frame(code, self.lanes)
@@ -365,10 +380,14 @@ class Frame:
         text = f"getelementptr {scalar_type(place.dtype)}, ptr {self.pointer(number)}, {offsets.type} {offsets}"
         return self.f.emit(text, PTR.wide(self.lanes))
 
+    def converted(self, number: int, value: Value, dtype: DType) -> Value:
+        """A value of a dtype in that of a place."""
+        return convert(self.f, value, dtype, self.code.nest.places[number].dtype)
+
     def store(self, number: int, value: Value, dtype: DType) -> None:
         """Store a value of a dtype to a place."""
         f, place = self.f, self.code.nest.places[number]
-        value = to_memory(f, convert(f, value, dtype, place.dtype), place.dtype)
+        value = to_memory(f, self.converted(number, value, dtype), place.dtype)
         if value.type.lanes == 1:
             f.store(value, self.pointer(number))
         elif self.code.is_contiguous(place):
@@ -377,7 +396,7 @@ class Frame:
             scatter(f, value, self._addresses(number), self.mask)
 
 
-# --- parts of vectors in memory -------------------------------------------------------------------------------------------
+# --- parts of vectors in memory -------------------------------------------------------------------------------------
 
 
 def _is_masked(mask: Mask, masked: bool) -> bool:
@@ -396,7 +415,7 @@ def load_part(f: Function, pointer: Value, type: Type, mask: Mask | None, masked
     if _is_masked(mask, masked):
         return f.load_masked(pointer, type, mask.value)
     value = Value("zeroinitializer", type)
-    for lane in range(mask.count):
+    for lane in range(mask.count or 0):
         element = f.load(f.element(pointer, type, lane), type.wide(1))
         value = f.emit(f"insertelement {type} {value}, {element.type} {element}, i64 {lane}", type)
     return value
@@ -409,7 +428,7 @@ def store_part(f: Function, value: Value, pointer: Value, mask: Mask | None, mas
     elif _is_masked(mask, masked):
         f.store_masked(value, pointer, mask.value)
     else:
-        for lane in range(mask.count):
+        for lane in range(mask.count or 0):
             f.store(f.extract(value, lane), f.element(pointer, value.type, lane))
 
 
@@ -435,7 +454,4 @@ def scatter(f: Function, value: Value, addresses: Value, mask: Mask | None) -> N
     chosen = mask.value if mask else _every(type.lanes)
     name = f"llvm.masked.scatter.{type.suffix}.v{type.lanes}p0"
     f.declared.add(f"declare void @{name}({type}, {addresses.type}, i32, {chosen.type})")
-    f.line(
-        f"call void @{name}({type} {value}, {addresses.type} {addresses}, i32 {type.bytes}, {chosen.type} {chosen})"
-    )
-
+    f.line(f"call void @{name}({type} {value}, {addresses.type} {addresses}, i32 {type.bytes}, {chosen.type} {chosen})")

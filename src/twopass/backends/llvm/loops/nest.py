@@ -1,8 +1,8 @@
 """The nest of loops of a kernel: panels are cut into strided pieces, axes are put in order and merged.
 
-A kernel's domain says what is computed, in the order of the user's axes. Here it becomes loops: axes of length 1 go, axes
-that every operand walks through as if they were one become one, and the rest is ordered by stride, so that memory is
-read in the order in which it lies.
+A kernel's domain says what is computed, in the order of the user's axes. Here it becomes loops: axes of length 1 go,
+axes that every operand walks through as if they were one become one, and the rest is ordered by stride, so that memory
+is read in the order in which it lies.
 """
 
 from __future__ import annotations
@@ -80,9 +80,7 @@ class Nest:
         return Nest(self.axes, places, tuple(_moved(instruction, 0, change) for instruction in self.body))
 
 
-def _moved(
-    instruction: Instruction, step: int, change: Callable[[tuple[int, ...]], tuple[int, ...]]
-) -> Instruction:
+def _moved(instruction: Instruction, step: int, change: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Instruction:
     """A position with another start and other strides; other instructions as they are."""
     if instruction.operator != "position":
         return instruction
@@ -106,13 +104,15 @@ def nests(kernel: Loop, body: Sequence[Instruction]) -> list[Nest]:
     return [simplified(nest) for nest in cut]
 
 
-# --- panels ---------------------------------------------------------------------------------------------------------------
+# --- panels ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Neighbouring groups of columns of equal width; for each access with panels, where in memory they start, the steps
-    from each to the next and from row to row, and how many columns of the panel follow the last group.
+    """Neighbouring groups of columns of equal width.
+
+    For each access with panels: where in memory they start, the steps from each to the next and from row to row, and
+    how many columns of the panel follow the last group.
     """
 
     column: int
@@ -180,7 +180,7 @@ def _piece(axes: Sequence[Axis], accesses: Sequence[Access], body: Sequence[Inst
     return Nest(split_axes, tuple(places), tuple(moved))
 
 
-# --- simpler nests --------------------------------------------------------------------------------------------------------
+# --- simpler nests --------------------------------------------------------------------------------------------------
 
 
 def simplified(nest: Nest) -> Nest:

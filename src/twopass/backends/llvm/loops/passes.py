@@ -107,9 +107,10 @@ class _Row:
 class _Pass:
     """One pass over the inner axes.
 
-    The accumulators are listed by reduction, then by slot; slots are independent, so that one addition need not wait for
-    the one before. If the vector axis is an inner one, the lanes of all slots are combined in the end, and a last slot
-    of scalars takes what does not fill a vector, on targets without masks. If not, there are some slots for each frame.
+    The accumulators are listed by reduction, then by slot; slots are independent, so that one addition need not wait
+    for the one before. If the vector axis is an inner one, the lanes of all slots are combined in the end, and a last
+    slot of scalars takes what does not fill a vector, on targets without masks. If not, there are some slots for each
+    frame.
     """
 
     def __init__(
@@ -147,7 +148,7 @@ class _Pass:
         lengths = [_lengths(code)[-1] for code in self.plan.codes if _lengths(code)]
         return max(1, min(4 // self.sites, *lengths)) if lengths else 1
 
-    # --- accumulators -----------------------------------------------------------------------------------------------------
+    # --- accumulators -----------------------------------------------------------------------------------------------
 
     def fresh(self) -> list[Value]:
         """The accumulators, before anything has been combined with them."""
@@ -208,7 +209,7 @@ class _Pass:
         )
         return used + sum(n == number for _, n in self.plan.stored)
 
-    # --- the passes -------------------------------------------------------------------------------------------------------
+    # --- the passes -------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Run through the inner axes of all pieces, and give the frames the results."""
@@ -247,7 +248,9 @@ class _Pass:
         axis = code.order[level]
         length = code.nest.axes[axis].length
         if level + 1 == len(code.order):
-            return self.lanes_loop(row, length, totals) if axis == code.vector else self.copies_loop(row, length, totals)
+            return (
+                self.lanes_loop(row, length, totals) if axis == code.vector else self.copies_loop(row, length, totals)
+            )
         inside = math.prod(_lengths(code)[level + 1 - code.outer :])
 
         def body(index: Value, *before: Value) -> list[Value]:
