@@ -96,6 +96,19 @@ def test_a_product_of_any_shape(m, n, k, dtype):
     check(matmul(m, n, k, dtype=dtype), [random(m, k, dtype=dtype), random(k, n, dtype=dtype), np.zeros((m, n), dtype)])
 
 
+@pytest.mark.parametrize("dtype", [F4, F8], ids=str)
+@pytest.mark.parametrize(("m", "k"), [(1, 1), (1, 200), (3, 17), (13, 64), (40, 100), (9, 7)])
+def test_a_matrix_times_a_vector(m, k, dtype):
+    kernel = matmul(m, 1, k, dtype=dtype, right=Access(dtype, (1, 0)), stores=(Store(0, Access(dtype, (1, 0))),))
+    check(kernel, [random(m, k, dtype=dtype), random(k, dtype=dtype, seed=1), np.zeros(m, dtype)])
+
+
+def test_rows_of_the_right_operand_that_compete_for_the_cache():
+    m, n, k = 150, 33, 70
+    kernel = matmul(m, n, k, right=Access(F4, (1024, 1)))
+    check(kernel, [random(m, k), random(k * 1024, seed=1)[: 1024 * (k - 1) + n], np.zeros((m, n), F4)])
+
+
 def test_an_empty_sum_is_zero():
     check(matmul(3, 20, 0), [np.zeros(0, F4), np.zeros(0, F4), np.full((3, 20), np.nan, F4)])
 

@@ -19,13 +19,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from twopass.backends.llvm.builder import I64, PTR, Function, Type, Value, literal, scalar_type
+from twopass.backends.llvm.dots import along_k, dots, most_rows
 from twopass.backends.llvm.epilogue import Anchor, Body, Epilogue, Values
 from twopass.backends.llvm.target import Target
-from twopass.backends.llvm.tiles import Piece, Room, heights, opaque, pieces, product, runs, segments
+from twopass.backends.llvm.tiles import Piece, Room, Tile, heights, opaque, pack, pieces, product, runs, segments
 from twopass.errors import ArgumentError, compose
 from twopass.program.ir import Access, Contraction
 
 __all__ = ["emit_contraction"]
+
+#: Rows of the right operand that are a multiple of so many bytes apart compete for the same lines of the caches.
+_SAME_SETS = 2048
+#: Blocks of so many bytes are copied then, if there are so many tiles that read them.
+_LEAST_COPIED, _MOST_COPIED, _REUSED = 8 << 10, 64 << 10, 16
 
 
 def emit_contraction(kernel: Contraction, name: str, target: Target) -> list[Function]:
@@ -304,7 +310,9 @@ class _Rows:
         right = owner.kernel.right
         self.right_stride = shape.width if right.panels is not None else right.strides[-2]
         self.epilogue = Epilogue(owner.body, part.pieces, owner.anchors(shape.width), part.masked)
-        most = owner.target.tiles[min(len(part.pieces), len(owner.target.tiles)) - 1]
+        self.dots = along_k(owner.kernel, owner.target)
+        tiles = owner.target.tiles
+        most = most_rows(owner.target) if self.dots else tiles[min(len(part.pieces), len(tiles)) - 1]
         #: (length, how many) of the blocks of rows, and how each of these is cut.
         self.runs = [
             (length, count, heights(length, most, len(part.pieces))) for length, count in runs(owner.kernel.rows)
@@ -321,6 +329,8 @@ class _Rows:
             start = literal(self.start, I64)
             places = [a.moved(f, p, start, a.column) for a, p in zip(self.anchors, places, strict=True)]
         self.values = self.epilogue.prepare(f, self.of_body(places))
+        if self.packs():
+            places = self.packed(places)
         if len(self.owner.kernel.rows) == 1:
             self.tiles(places, self.runs[0][2])
             return
@@ -330,6 +340,26 @@ class _Rows:
             high = _clamped(f, f.add(end, literal(-block, I64)), count)
             f.when(f.icmp("slt", low, high), functools.partial(self.blocks, places, low, high, length, row, cut))
             block, row = block + count, row + length * count
+
+    def packs(self) -> bool:
+        """Whether the block's columns of the right operand are worth a copy.
+
+        They are if their rows are so far apart that they meet in a few sets of the caches, and if there are many tiles
+        to use the copy, which lies on the stack.
+        """
+        kernel, size = self.owner.kernel, self.owner.kernel.dtype.itemsize
+        apart = kernel.right.panels is None and self.right_stride * size % _SAME_SETS == 0
+        length = kernel.k * (self.pieces[-1].start + self.pieces[-1].lanes) * size
+        tiles = sum(count * times for _, count, cut in self.runs for _, times in cut)
+        return apart and _LEAST_COPIED <= length <= _MOST_COPIED and tiles >= _REUSED and not self.dots
+
+    def packed(self, places: Sequence[Value]) -> list[Value]:
+        """Copy the right operand's columns, and use the copy."""
+        owner, number = self.owner, len(self.owner.lefts)
+        tile = Tile(self.f, owner.target, scalar_type(owner.kernel.dtype), 1, self.pieces, self.masked_right)
+        copy, stride = pack(tile, owner.kernel.k, places[number], self.right_stride)
+        self.right_stride, self.masked_right = stride, False
+        return [*places[:number], copy, *places[number + 1 :]]
 
     def blocks(
         self, places: Sequence[Value], low: Value, high: Value, length: int, row: int, cut: Sequence[tuple[int, int]]
@@ -420,17 +450,12 @@ class _Rows:
     def tile(self, f: Function, height: int, places: Sequence[Value], values: Values) -> None:
         """The code of a tile: the product, and what is done to it."""
         owner, count = self.owner, len(self.owner.lefts)
-        sums = product(
-            f,
-            owner.target,
-            owner.kernel,
-            height,
-            self.pieces,
-            lefts=places[:count],
-            right=places[count],
-            right_stride=self.right_stride,
-            masked=self.masked_right,
-        )
+        self.epilogue.prefetch(f, height, self.of_body(places))
+        if self.dots:
+            sums = dots(f, owner.target, owner.kernel, height, places[0], places[1])
+        else:
+            tile = Tile(f, owner.target, scalar_type(owner.kernel.dtype), height, self.pieces, self.masked_right)
+            sums = product(tile, owner.kernel, places[:count], places[count], self.right_stride)
         self.epilogue.emit(f, height, sums, self.of_body(places), values)
 
 

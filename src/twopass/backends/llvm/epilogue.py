@@ -19,9 +19,9 @@ from twopass.backends.llvm.body import (
     register_type,
     to_memory,
 )
-from twopass.backends.llvm.builder import I64, PTR, Function, Type, Value, scalar_type
+from twopass.backends.llvm.builder import I32, I64, PTR, Function, Type, Value, literal, scalar_type
 from twopass.backends.llvm.target import Target
-from twopass.backends.llvm.tiles import Piece, first_lanes
+from twopass.backends.llvm.tiles import Piece, first_lanes, opaque
 from twopass.program.ir import Access, Contraction, Instruction
 
 __all__ = ["Anchor", "Body", "Epilogue", "Values"]
@@ -31,6 +31,11 @@ _ROWS, _COLUMNS = 1, 2
 #: Rows are a loop, not code one after the other, if they would be more lines than this; the second number holds for
 #: products with a long sum, beside which the loop costs nothing.
 _LINES, _LINES_LONG, _LONG = 400, 60, 200
+
+#: What a tile will load is asked for before sums that are at least so long.
+_AHEAD = 64
+#: Bytes of a line of the cache; that it will be written, is to stay in the cache, and is no code.
+_LINE, _FOR_WRITING = 64, [literal(number, I32) for number in (1, 3, 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +173,27 @@ class Epilogue:
         for number in self.body.with_variation(0):
             values.scalars[number] = self._scalar(f, number, places, values)
         return values
+
+    def prefetch(self, f: Function, rows: int, places: dict[int, Value]) -> None:
+        """Ask for the elements of a tile that will be needed when its product is done.
+
+        With a short sum tiles follow each other so fast that the processor sees by itself what comes next.
+        """
+        wanted = [n for n in self.body.with_variation(_ROWS | _COLUMNS) if n < self.body.first]
+        if not wanted or rows < 2 or self.body.kernel.k < _AHEAD:
+            return
+        width = self.pieces[-1].start + self.pieces[-1].lanes
+
+        def row_of(_: Value, *starts: Value) -> list[Value]:
+            following = []
+            for number, start in zip(wanted, starts, strict=True):
+                unit = scalar_type(self.body.dtypes[number])
+                for column in range(0, width, _LINE // unit.bytes):
+                    f.call("llvm.prefetch.p0", [f.element(start, unit, column), *_FOR_WRITING])
+                following.append(opaque(f, f.element(start, unit, self.anchors[number].row)))
+            return following
+
+        f.loop(rows, row_of, [places[number] for number in wanted])
 
     # --- a tile -------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeVar
 
-from twopass.backends.llvm.builder import BOOL, Function, Type, Value, literal, scalar_type
+from twopass.backends.llvm.builder import BOOL, Function, Type, Value, literal
 from twopass.backends.llvm.target import Target
 from twopass.program.ir import Access, Contraction
 
@@ -24,9 +24,11 @@ __all__ = [
     "Piece",
     "Room",
     "Segment",
+    "Tile",
     "first_lanes",
     "heights",
     "opaque",
+    "pack",
     "pieces",
     "product",
     "runs",
@@ -203,8 +205,24 @@ def segments(kernel: Contraction) -> tuple[Segment, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tile:
-    """What the micro-kernel of one tile is made from."""
+class Tile:
+    """The shape of a tile, and where its code goes.
+
+    Attributes
+    ----------
+    f : Function
+        Being written.
+    target : Target
+        What for.
+    type : Type
+        Of an element.
+    rows : int
+        Height.
+    pieces : tuple of Piece
+        Columns.
+    masked : bool
+        Whether lanes of the right operand that are not columns of the result must not be read.
+    """
 
     f: Function
     target: Target
@@ -212,8 +230,6 @@ class _Tile:
     rows: int
     pieces: tuple[Piece, ...]
     masked: bool
-    right: Value
-    right_stride: int
 
     def vectors(self, place: Value) -> list[Value]:
         """The right operand's elements of one k."""
@@ -248,74 +264,76 @@ class _Tile:
         return self.rows * len(self.pieces)
 
 
-def _chains(tile: _Tile, k: int) -> int:
+def _chains(tile: Tile, k: int) -> int:
     """How many partial sums keep the units busy."""
     wanted = -(-tile.target.chains // tile.size)
     return min(1 << (wanted - 1).bit_length(), 8, 1 << max(0, k.bit_length() - 3))
 
 
-def product(
-    f: Function,
-    target: Target,
-    kernel: Contraction,
-    rows: int,
-    parts: tuple[Piece, ...],
-    *,
-    lefts: Sequence[Value],
-    right: Value,
-    right_stride: int,
-    masked: bool,
-) -> list[Value]:
+def product(tile: Tile, kernel: Contraction, lefts: Sequence[Value], right: Value, right_stride: int) -> list[Value]:
     """The product of a tile: its vectors, row by row.
 
     Parameters
     ----------
-    f : Function
-        Being written.
-    target : Target
-        What for.
+    tile : Tile
+        Its shape.
     kernel : Contraction
-        Of which.
-    rows : int
-        Height of the tile.
-    parts : tuple of Piece
-        Its columns.
+        Of which it is a part.
     lefts : sequence of pointers
         The tile's first row in each of the left operand's `segments`.
     right : pointer
         The tile's first column in the right operand.
     right_stride : int
         From one row of the right operand to the next.
-    masked : bool
-        Whether lanes that are not columns of the result must not be read.
     """
-    tile = _Tile(f, target, scalar_type(kernel.dtype), rows, parts, masked, right, right_stride)
-    chains = _chains(tile, kernel.k)
-    sums = [tile.zeros() for _ in range(chains)]
+    f = tile.f
+    sums = [tile.zeros() for _ in range(_chains(tile, kernel.k))]
     for segment, left in zip(segments(kernel), lefts, strict=True):
-        sums = _segment(tile, segment, left, sums)
+        first = f.element(right, tile.type, segment.start * right_stride)
+        sums = _segment(tile, segment, left, first, right_stride, sums)
     while len(sums) > 1:
         half = len(sums) // 2
         sums = [[f.fadd(a, b) for a, b in zip(sums[i], sums[i + half], strict=True)] for i in range(half)]
     return sums[0]
 
 
-def _segment(tile: _Tile, segment: Segment, left: Value, sums: list[list[Value]]) -> list[list[Value]]:
+def pack(tile: Tile, k: int, right: Value, right_stride: int) -> tuple[Value, int]:
+    """Copy a tile's columns of the right operand to the stack: a pointer to the copy, and the stride of its rows."""
+    f = tile.f
+    stride = sum(piece.lanes for piece in tile.pieces)
+    copy = f.slot(tile.type, k * stride)
+
+    def row(_: Value, source: Value, destination: Value) -> list[Value]:
+        for piece, vector in zip(tile.pieces, tile.vectors(source), strict=True):
+            f.store(vector, f.element(destination, tile.type, piece.start))
+        return [
+            opaque(f, f.element(source, tile.type, right_stride)),
+            opaque(f, f.element(destination, tile.type, stride)),
+        ]
+
+    f.loop(k, row, [right, copy])
+    return copy, stride
+
+
+def _segment(
+    tile: Tile, segment: Segment, left: Value, right: Value, right_stride: int, sums: list[list[Value]]
+) -> list[list[Value]]:
     """Add the products of a segment to each chain's sums."""
     f = tile.f
-    right = f.element(tile.right, tile.type, segment.start * tile.right_stride)
     if segment.count == 1:
-        return _stretch(tile, segment, left, right, sums)
+        return _stretch(tile, segment, left, right, right_stride, sums)
 
     def panel(p: Value, *flat: Value) -> list[Value]:
         a = f.element(left, tile.type, f.offset(p, segment.panel_stride))
-        b = f.element(right, tile.type, f.offset(p, segment.length * tile.right_stride))
-        return _flat(_stretch(tile, segment, a, b, _unflat(flat, len(sums))))
+        b = f.element(right, tile.type, f.offset(p, segment.length * right_stride))
+        return _flat(_stretch(tile, segment, a, b, right_stride, _unflat(flat, len(sums))))
 
     return _unflat(f.loop(segment.count, panel, _flat(sums)), len(sums))
 
 
-def _stretch(tile: _Tile, segment: Segment, left: Value, right: Value, sums: list[list[Value]]) -> list[list[Value]]:
+def _stretch(
+    tile: Tile, segment: Segment, left: Value, right: Value, right_stride: int, sums: list[list[Value]]
+) -> list[list[Value]]:
     """Add the products of `segment.length` consecutive k, from where the pointers are."""
     f, chains = tile.f, len(sums)
 
@@ -323,7 +341,7 @@ def _stretch(tile: _Tile, segment: Segment, left: Value, right: Value, sums: lis
         sums = list(sums)
         for u in range(count):
             a = f.element(left, tile.type, u * segment.stride)
-            b = f.element(right, tile.type, u * tile.right_stride)
+            b = f.element(right, tile.type, u * right_stride)
             sums[u % chains] = tile.step(a, segment.row_stride, b, sums[u % chains])
         return sums
 
@@ -332,7 +350,7 @@ def _stretch(tile: _Tile, segment: Segment, left: Value, right: Value, sums: lis
 
     def body(_: Value, left: Value, right: Value, *flat: Value) -> list[Value]:
         following = _flat(steps(left, right, unroll, _unflat(flat, chains)))
-        return [moved(left, unroll * segment.stride), moved(right, unroll * tile.right_stride), *following]
+        return [moved(left, unroll * segment.stride), moved(right, unroll * right_stride), *following]
 
     # LLVM moves loads of later steps to the front of the loop: there must be registers for them.
     unroll = chains * -(-min(8, -(-tile.target.registers * 3 // 8 // tile.size)) // chains)
