@@ -175,6 +175,17 @@ def test_a_norm_of_a_gradient_keeps_it_once() -> None:
     assert kinds(program) == ["Contraction", "Loop"]
 
 
+def test_stacked_products_with_one_matrix_are_one_product() -> None:
+    program = check(lambda x, w, b: np.tanh(x @ w + b), array(3, 4, 5), array(5, 6), array(6))
+    (launch,) = program.launches()
+    assert isinstance(launch.kernel, Contraction) and launch.kernel.batch == () and launch.kernel.m == 12
+
+
+def test_rows_of_a_table_are_native_if_they_are_in_range() -> None:
+    assert "Call" not in kinds(check(*FUNCTIONS["rows of a table"]))
+    assert "Call" in kinds(check(*FUNCTIONS["gather"]))
+
+
 def test_calls_know_the_line_of_the_user() -> None:
     program = program_of(lambda x: np.sort(x), V)
     (call,) = flat(program.statements)

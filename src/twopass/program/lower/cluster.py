@@ -27,6 +27,7 @@ from twopass.program.lower.classify import (
     takes_copy,
 )
 from twopass.program.lower.contract import Plan, plan
+from twopass.program.lower.gather import gather_of
 from twopass.program.lower.storage import IndexMap, contiguous
 
 __all__ = ["NOBODY", "Cluster", "Clusters", "follow"]
@@ -152,6 +153,8 @@ class Clusters:
             self._place_reduction(node)
         elif scalar_of(node) is not None:
             self._place_elementwise(node)
+        elif gather_of(node) is not None:
+            self._begin(node, node.shape)
         else:
             self._begin(node, (), opaque=True)
 

@@ -19,6 +19,7 @@ from twopass.program.lower.classify import (
     takes_copy,
 )
 from twopass.program.lower.cluster import Cluster
+from twopass.program.lower.gather import Gather, gather_of
 from twopass.program.lower.storage import IndexMap, Storage
 
 __all__ = ["Code"]
@@ -99,8 +100,8 @@ class Code:
     def _cast(self, value: _Value, dtype: np.dtype[Any]) -> _Value:
         return value if value.dtype == dtype else self._emit("astype", (value,), dtype)
 
-    def _load(self, storage: Storage, index: IndexMap) -> _Value:
-        access, argument = storage.access(index, self.cluster.rank), storage.argument(index)
+    def _load(self, storage: Storage, index: IndexMap, through: tuple[int, int] | None = None) -> _Value:
+        access, argument = storage.access(index, self.cluster.rank, through), storage.argument(index)
         access = permuted(access, self.axes)
         key = ("load", access, id(argument.buffer), argument.offset, argument.steps)
         if key not in self._known:
@@ -113,7 +114,20 @@ class Code:
             operand = node.args[0]
             value = self._value(operand, IndexMap.identity(self.cluster.rank))
             return self._emit(REDUCTIONS[node.function], (self._cast(value, node.dtype),), node.dtype)
-        return self._scalar(node, index)
+        gather = gather_of(node)
+        return self._scalar(node, index) if gather is None else self._gathered(gather, index)
+
+    def _gathered(self, gather: Gather, index: IndexMap) -> _Value:
+        """The element of a table at the place that an integer says."""
+        first, last = gather.axis, gather.axis + gather.index.ndim
+        chosen = IndexMap(index.rows[first:last], index.offsets[first:last])
+        number = self._load(self.storage(gather.index), chosen)
+        table = self.storage(gather.table)
+        # The table's own axis is moved along by the integer alone.
+        nothing = (0,) * self.cluster.rank
+        rows = (*index.rows[:first], nothing, *index.rows[last:])
+        offsets = (*index.offsets[:first], 0, *index.offsets[last:])
+        return self._load(table, IndexMap(rows, offsets), (number.number, table.strides[gather.axis]))
 
     def _scalar(self, node: Node, index: IndexMap) -> _Value:
         scalar = scalar_of(node)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twopass.graph.ir import Node
 from twopass.program.ir import Access, Contraction, Instruction, Store
@@ -128,24 +128,33 @@ def build(
     stores: Sequence[Store],
 ) -> Contraction:
     """The kernel, with further operands over the axes ``(*batch, m, n)``."""
-    m, n = plan.length(plan.m), plan.length(plan.n)
+    m, n, k = plan.length(plan.m), plan.length(plan.n), plan.length(plan.k)
     batch = tuple(plan.length(c) for c in plan.batch)
+    a = plan.access(left, 0, [*plan.batch, plan.m, plan.k])
+    b = plan.access(right, 1, [*plan.batch, plan.k, plan.n])
+    beside, targets = tuple(inputs), tuple(stores)
+    while batch and b.strides[len(batch) - 1] == 0 and b.panels is None:
+        # Stacked products with one matrix are one product of more rows, where memory allows.
+        joined = [_joined(access, len(batch), m) for access in (a, *beside, *(store.access for store in targets))]
+        if None in joined:
+            break
+        a, *rest = [access for access in joined if access is not None]
+        beside, moved = tuple(rest[: len(beside)]), rest[len(beside) :]
+        targets = tuple(Store(store.value, access) for store, access in zip(targets, moved, strict=True))
+        b = replace(b, strides=b.strides[: len(batch) - 1] + b.strides[len(batch) :])
+        m, batch = m * batch[-1], batch[:-1]
     stacked = math.prod(batch)
     columns = right.panels.widths if right.panels else machine.panels(n, left.dtype)
-    return Contraction(
-        batch,
-        m,
-        n,
-        plan.length(plan.k),
-        left.dtype,
-        plan.access(left, 0, [*plan.batch, plan.m, plan.k]),
-        plan.access(right, 1, [*plan.batch, plan.k, plan.n]),
-        tuple(inputs),
-        tuple(body),
-        tuple(stores),
-        columns,
-        _row_blocks(m, len(columns) * stacked, m * n * plan.length(plan.k) * stacked),
-    )
+    rows = _row_blocks(m, len(columns) * stacked, m * n * k * stacked)
+    return Contraction(batch, m, n, k, left.dtype, a, b, beside, tuple(body), targets, columns, rows)
+
+
+def _joined(access: Access, stacked: int, m: int) -> Access | None:
+    """An access whose last axis of the stack is joined with the rows; None if they do not follow each other."""
+    above, rows = access.strides[stacked - 1 : stacked + 1]
+    if above != rows * m or access.panels is not None:
+        return None
+    return replace(access, strides=access.strides[: stacked - 1] + access.strides[stacked:])
 
 
 def _row_blocks(m: int, columns: int, work: int) -> tuple[int, ...]:
