@@ -5,9 +5,7 @@
 
 Polynomials are the best in the largest weighted error (the exchange algorithm of E. Remez, 1934; J.-M. Muller,
 *Elementary Functions*, 3rd ed. 2016, chapter 3), found in 60 decimal digits and rounded once. For each precision the
-degree is the smallest whose error is below a fraction of the last place. Quotients are fitted by linear least squares
-with the last denominator as weight (H. Loeb, 1957), pushed towards the best largest error by C. Lawson's weights
-(1961); double precision is enough there, because only float32 uses quotients.
+degree is the smallest whose error is below a fraction of the last place.
 """
 
 from __future__ import annotations
@@ -102,31 +100,6 @@ def smallest(fit: Fit, precision: str) -> tuple[list[Any], Any]:
     raise ArithmeticError(f"no polynomial for {fit.name}")
 
 
-def quotient(
-    f: Callable[[np.ndarray], np.ndarray], high: float, above: int, below: int
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """``f(x) ~ x * P(x²) / Q(x²)`` on (0, high], in the largest relative error; Q starts with 1."""
-    x = high * (0.5 - 0.5 * np.cos(np.pi * (np.arange(4000) + 0.5) / 4000))
-    z, target = x * x / high**2, f(x) / x
-    weights, denominator = np.ones_like(x), np.ones_like(x)
-    best: tuple[np.ndarray, np.ndarray, float] | None = None
-    up, down = np.vander(z, above + 1, increasing=True), np.vander(z, below + 1, increasing=True)[:, 1:]
-    for _ in range(400):
-        scale = np.sqrt(weights) / (target * denominator)
-        matrix = np.hstack([up, -target[:, None] * down]) * scale[:, None]
-        size = np.linalg.norm(matrix, axis=0)
-        solution = np.linalg.lstsq(matrix / size, target * scale, rcond=None)[0] / size
-        p, q = solution[: above + 1], np.concatenate([[1.0], solution[above + 1 :]])
-        denominator = 1 + down @ q[1:]
-        error = np.abs((up @ p) / denominator / target - 1)
-        if best is None or error.max() < best[2]:
-            best = p / high ** (2.0 * np.arange(above + 1)), q / high ** (2.0 * np.arange(below + 1)), error.max()
-        weights = weights * (error + 1e-3 * error.max())
-        weights /= weights.mean()
-    assert best is not None
-    return best
-
-
 # --- what is fitted -------------------------------------------------------------------------------------------------
 
 LN2 = mpmath.log(2)
@@ -196,6 +169,15 @@ FITS = [
         -1,
         mpf("0.75"),
     ),
+    Fit(
+        "LOG_ERFC",
+        "log(erfc(x)) = P(x), 1 <= x <= 4; the error is that of erfc(x), relative to erf(x)",
+        lambda x: mpmath.log(mpmath.erfc(x)),
+        lambda x: mpmath.erfc(x) / mpmath.erf(x),
+        1,
+        4,
+        ("float32",),
+    ),
 ]
 
 
@@ -218,22 +200,7 @@ def main() -> None:
             lines.append(f'    "{precision}": {_tuple(coefficients, precision)},')
             print(fit.name, precision, len(coefficients), file=sys.stderr)
         print(f"{fit.name} = {{", *lines, "}", sep="\n")
-    for name, f, high, above, below in QUOTIENTS:
-        p, q, error = quotient(f, high, above, below)
-        print(
-            f"#: {name.lower()}(x) = x P(x²) / Q(x²) for float32, |x| <= {high}. Largest error: 2^{np.log2(error):.1f}."
-        )
-        print(f"{name}_ABOVE = {_tuple(p, 'float32')}")
-        print(f"{name}_BELOW = {_tuple(q, 'float32')}")
 
-
-def _erf(x: np.ndarray) -> np.ndarray:
-    return np.array([float(mpmath.erf(v)) for v in x])
-
-
-QUOTIENTS: list[tuple[str, Callable[[np.ndarray], np.ndarray], float, int, int]] = [
-    ("ERF", _erf, 3.93, 5, 5),
-]
 
 if __name__ == "__main__":
     main()

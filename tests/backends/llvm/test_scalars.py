@@ -125,12 +125,12 @@ def test_errors_are_below_the_bound(name, dtype, how):
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
 @pytest.mark.parametrize("name", ROUNDED)
-def test_without_fused_products_errors_are_below_4(name, dtype):
+def test_without_fused_products_errors_are_little_larger(name, dtype):
     operands = samples(name, dtype)
     wanted = exact(name, operands)
     got = run(name, *operands, result=dtype, lanes=16 // dtype.itemsize, fma=False)
     errors = errors_of(name, got, operands, wanted)
-    assert errors.max() <= 4, worst(name, errors, operands, got, wanted)
+    assert errors.max() <= OPERATORS[name].ulps + 0.5, worst(name, errors, operands, got, wanted)
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)

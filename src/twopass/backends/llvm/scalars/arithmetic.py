@@ -78,11 +78,6 @@ def negative(x: Number) -> Number:
     return -x
 
 
-def positive(x: Number) -> Number:
-    """The number itself."""
-    return x
-
-
 def square(x: Number) -> Number:
     """``x * x``."""
     return x * x

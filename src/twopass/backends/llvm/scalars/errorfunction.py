@@ -41,6 +41,13 @@ def erfc(x: Number) -> Number:
 
 
 def erf(x: Number) -> Number:
-    """``1 - erfc(|x|)``; up to 1 a polynomial."""
+    """``1 - erfc(|x|)``, up to 1 a polynomial.
+
+    In float32 the complement needs few digits there, and is the exponential of a polynomial.
+    """
     size = abs(x)
-    return copysign(where(size < 1, _small(size), 1 - _complement(size)), x)
+    if x.format.name == "float32":
+        complement = exp(polynomial(size.at_most(4.0), coefficients.LOG_ERFC))
+    else:
+        complement = _complement(size)
+    return copysign(where(size < 1, _small(size), 1 - complement), x)

@@ -6,7 +6,7 @@ that a definition reads like its formula, and holds for any count of lanes and f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -235,13 +235,13 @@ def copysign(x: Number, sign: Number) -> Number:
     return x.same(x.f.intrinsic("llvm.copysign", x.value, sign.value))
 
 
-def polynomial(x: Number, coefficients: Sequence[float] | dict[str, tuple[float, ...]], *first: float) -> Number:
+def polynomial(x: Number, coefficients: Sequence[float] | Mapping[str, Sequence[float]], *first: float) -> Number:
     """``first[0] + first[1] x ... + c[0] x**len(first) ...``; tables are looked up by the format of x.
 
     By Horner's rule: its chain of operations is long, but it takes the fewest, and neighbouring iterations of a loop
     over arrays run beside each other. (G. Estrin's scheme of pairs measured the same or slower.)
     """
-    numbers = coefficients[x.format.name] if isinstance(coefficients, dict) else coefficients
+    numbers = coefficients[x.format.name] if isinstance(coefficients, Mapping) else coefficients
     result, *rest = (x.like(c) for c in reversed((*first, *numbers)))
     for c in rest:
         result = fma(result, x, c)
