@@ -18,10 +18,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from twopass.backends.llvm.body import closure, contracted
 from twopass.backends.llvm.builder import I64, PTR, Function, Value, literal
+from twopass.backends.llvm.loops.choices import choose, work_of
 from twopass.backends.llvm.loops.frame import Code, Frame, Mask
 from twopass.backends.llvm.loops.nest import Axis, Nest, nests
 from twopass.backends.llvm.loops.passes import Passes
@@ -29,11 +28,8 @@ from twopass.backends.llvm.loops.planes import load_block, store_block
 from twopass.backends.llvm.target import Target
 from twopass.errors import ArgumentError, compose
 from twopass.program.ir import Loop
-from twopass.program.scalar import OPERATORS, REDUCTIONS
 
 __all__ = ["emit_loop"]
-
-DType = np.dtype[Any]
 
 
 def emit_loop(kernel: Loop, name: str, target: Target) -> Function:
@@ -82,7 +78,7 @@ class _Writer:
         body = contracted(kernel.body, inputs, stored)
         self.needed = closure(body, inputs, stored)
         self.body = body
-        self.work = sum(_work(body[n - inputs].operator) for n in self.needed if n >= inputs)
+        self.work = work_of(body[n - inputs].operator for n in self.needed if n >= inputs)
         self.codes = _codes(f, nests(kernel, body), kernel, target)
         self.passes = Passes(self.codes, stored, self.needed, self.work) if kernel.inner else None
 
@@ -242,12 +238,6 @@ def _ignore(_value: Any) -> None:
     return None
 
 
-def _work(operator: str) -> float:
-    """Arithmetic of an instruction, in additions."""
-    table = OPERATORS.get(operator) or REDUCTIONS.get(operator)
-    return 1 if table is None else table.work
-
-
 def _padded(code: Code, length: int) -> bool:
     """Whether all that is accessed along the vector axis may be accessed up to a whole vector."""
     excess = -length % code.lanes
@@ -255,65 +245,15 @@ def _padded(code: Code, length: int) -> bool:
     return all(code.is_contiguous(place) and place.slack >= excess for place in places)
 
 
-# --- choices --------------------------------------------------------------------------------------------------------
+# --- plans --------------------------------------------------------------------------------------------------------
 
 
 def _codes(f: Function, pieces: Sequence[Nest], kernel: Loop, target: Target) -> list[Code]:
-    """The order of loops, the vector axis and the number of lanes of each piece of a kernel.
-
-    Pieces of a reduction share their accumulators, which are then on the inner axes and have equal lanes.
-    """
-    shared = kernel.inner > 0 and len(pieces) > 1
-    vectors = [_vector_axis(nest, inner_only=shared) for nest in pieces]
-    lengths = [1 if v is None else nest.axes[v].length for nest, v in zip(pieces, vectors, strict=True)]
+    """What holds for all points of each piece of a kernel: the order of loops follows from the choice of axes."""
+    stored = [store.value for store in kernel.stores]
     found = []
-    for nest, vector, length in zip(pieces, vectors, lengths, strict=True):
-        cross = None if kernel.inner else _cross_axis(nest, vector)
-        if cross is not None and nest.axes[cross].task:
-            vector, cross = cross, vector
-        longest = max(lengths) if shared else length
-        if vector is not None and cross is not None:
-            longest = min(nest.axes[vector].length, nest.axes[cross].length)
-        order = sorted(range(len(nest.axes)), key=lambda a: (nest.axes[a].inner, (a == vector) + 2 * (a == cross)))
-        lanes = min(_lanes(nest, target), 1 << max(0, longest - 1).bit_length())
-        small = vector is not None and any(p.dtype.itemsize < 4 for p in nest.places if p.strides[vector])
-        masked = target.has_masks and (target.vector_bytes >= 64 or not small)
-        stored = [store.value for store in kernel.stores]
-        found.append(
-            Code(f, nest, stored, order, vector if lanes > 1 else None, lanes, masked, cross, target.vector_bytes)
-        )
+    for nest, choice in zip(pieces, choose(pieces, target, inner=kernel.inner > 0), strict=True):
+        place = {choice.vector: 1, choice.cross: 2}
+        order = sorted(range(len(nest.axes)), key=lambda a: (nest.axes[a].inner, place.get(a, 0)))
+        found.append(Code(f, nest, stored, order, choice, target.vector_bytes))
     return found
-
-
-def _cross_axis(nest: Nest, vector: int | None) -> int | None:
-    """The axis along which operands are contiguous that are not along the vector axis, if there are any."""
-    if vector is None:
-        return None
-    odd = [place for place in nest.places if place.strides[vector] not in (0, 1)]
-    counts = {a: sum(place.strides[a] == 1 for place in odd) for a in range(len(nest.axes)) if a != vector}
-    best = max(counts, key=lambda a: counts[a], default=None)
-    return best if best is not None and counts[best] else None
-
-
-def _lanes(nest: Nest, target: Target) -> int:
-    """Lanes of vectors: of the widest float; other types take as many registers as they need."""
-    dtypes = [*(place.dtype for place in nest.places), *(instruction.dtype for instruction in nest.body)]
-    floats = [dtype for dtype in dtypes if dtype.kind == "f"]
-    return target.vector_bytes // max(dtype.itemsize for dtype in floats or dtypes)
-
-
-def _vector_axis(nest: Nest, *, inner_only: bool = False) -> int | None:
-    """The axis along which the most operands are contiguous, and the fewest have other strides; of equals the longest.
-
-    What is there for each point of the inner axes counts more than what is there for each row.
-    """
-
-    def merit(a: int) -> tuple[int, int]:
-        gain = 0
-        for place in nest.places:
-            many = any(stride for stride, axis in zip(place.strides, nest.axes, strict=True) if axis.inner)
-            weight = 4 if many else 1
-            gain += weight * (1 if place.strides[a] == 1 else -1 if place.strides[a] else 0)
-        return gain, nest.axes[a].length
-
-    return max((a for a, axis in enumerate(nest.axes) if axis.inner or not inner_only), key=merit, default=None)

@@ -18,6 +18,7 @@ import numpy as np
 
 from twopass.backends.llvm.body import convert, emit_instruction, from_memory, number_literal, to_memory
 from twopass.backends.llvm.builder import BOOL, I64, PTR, Function, Type, Value, literal, scalar_type
+from twopass.backends.llvm.loops.choices import Choice
 from twopass.backends.llvm.loops.nest import Nest, Place
 from twopass.program.ir import Instruction
 from twopass.program.scalar import REDUCTIONS
@@ -71,26 +72,17 @@ class Code:
     """
 
     def __init__(
-        self,
-        f: Function,
-        nest: Nest,
-        stored: Sequence[int],
-        order: Sequence[int],
-        vector: int | None,
-        lanes: int,
-        masked: bool,
-        cross: int | None = None,
-        vector_bytes: int = 16,
+        self, f: Function, nest: Nest, stored: Sequence[int], order: Sequence[int], choice: Choice, vector_bytes: int
     ) -> None:
         """Find out about a nest; `stored` are the values that go to the last places."""
         self.f = f
         self.nest = nest
         self.inputs = len(nest.places) - len(stored)
         self.order = tuple(order)
-        self.vector = vector
-        self.lanes = lanes if vector is not None else 1
-        self.masked = masked
-        self.cross = cross if self.lanes > 1 else None
+        self.vector = vector = choice.vector
+        self.cross = choice.cross
+        self.lanes = choice.lanes
+        self.masked = choice.masked
         self.vector_bytes = vector_bytes
         self.outer = sum(not nest.axes[axis].inner for axis in order)
         self.dtypes = [*(place.dtype for place in nest.places[: self.inputs]), *(i.dtype for i in nest.body)]

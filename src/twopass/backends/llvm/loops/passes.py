@@ -18,6 +18,7 @@ import numpy as np
 from twopass.backends.llvm.body import closure
 from twopass.backends.llvm.builder import I64, Function, Value, literal
 from twopass.backends.llvm.loops.frame import Code, Frame, Mask
+from twopass.backends.llvm.loops.planes import load_block, store_block
 from twopass.backends.llvm.loops.reduction import BLOCK, blocked, combine, fold, identity, tree
 
 __all__ = ["Passes"]
@@ -266,6 +267,9 @@ class _Pass:
     def copies_loop(self, row: _Row, length: int, totals: list[Value]) -> list[Value]:
         """The innermost loop, with a slot for each of some neighbouring positions."""
         slots = self.slots
+        code = row.frames[0].code
+        if code.cross is not None and row.frames[0].lanes > 1:
+            return self.crossed(row.frames[0], length, totals)
 
         if self.horizontal:  # a piece of the kernel that has no vector axis
 
@@ -285,6 +289,22 @@ class _Pass:
             totals = body(literal(0, I64), *totals)
         left = [row.at(literal(main * slots, I64), k) for k in range(rest)]
         return self.points(left, totals) if left else totals
+
+    def crossed(self, frame: Frame, length: int, totals: list[Value]) -> list[Value]:
+        """All positions of the cross axis, which stay in registers from one pass to the next."""
+        code, kept = frame.code, self.plan.kept
+        if frame not in kept:
+            kept[frame] = [_Row([frame]).at(literal(0, I64), k) for k in range(length)]
+            for block in _blocks(kept[frame], frame.lanes):
+                for number in range(code.inputs):
+                    if number in self.plan.needed and code.crosses(code.nest.places[number]):
+                        load_block(block, number)
+        totals = self.in_slots(kept[frame], totals)
+        for place, number in self.stores:
+            if code.crosses(code.nest.places[place]):
+                for block in _blocks(kept[frame], frame.lanes):
+                    store_block(block, place, [f.converted(place, f.wide(number), code.dtypes[number]) for f in block])
+        return totals
 
     def lanes_loop(self, row: _Row, length: int, totals: list[Value]) -> list[Value]:
         """The innermost loop, if its axis is the vector axis: several vectors, then single ones, then a part of one."""
@@ -342,11 +362,18 @@ class _Pass:
                     at = place * self.count + mine
                     after[at] = self.take(frame, number, after[at])
                 for store, number in self.stores:
+                    if frame.lanes > 1 and frame.code.crosses(frame.code.nest.places[store]):
+                        continue  # see `crossed`
                     wide = frame.code.is_vector(store)
                     values.append((frame, store, frame.operand(number, wide), frame.code.dtypes[number]))
         for frame, store, value, dtype in values:
             frame.store(store, value, dtype)
         return after
+
+
+def _blocks(rows: Sequence[_Row], lanes: int) -> list[list[Frame]]:
+    """The only frames of rows, in groups of so many."""
+    return [[row.frames[0] for row in rows[first : first + lanes]] for first in range(0, len(rows), lanes)]
 
 
 def _is_inner(code: Code, axis: int | None) -> bool:
