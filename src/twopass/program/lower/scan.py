@@ -21,7 +21,8 @@ def lower_scan(block: Block, node: Node) -> tuple[Storage, ...]:
     body: Graph = node.kwargs["body"]
     n_consts, n_carry = node.kwargs["n_consts"], node.kwargs["n_carry"]
     length, reverse = node.kwargs["length"], node.kwargs["reverse"]
-    operands, memory = node.operands, block.memory
+    operands, memory = list(node.operands), block.memory
+    limit = block.storage(operands.pop()).argument() if node.kwargs.get("limited") else None
     consts, carry, xs = operands[:n_consts], operands[n_consts : n_consts + n_carry], operands[n_consts + n_carry :]
     inputs = body.inputs
     bindings: dict[Input, Storage] = {}
@@ -40,7 +41,7 @@ def lower_scan(block: Block, node: Node) -> tuple[Storage, ...]:
     targets = [Target(place, inner) for place, inner in zip(places, inputs[n_consts:], strict=False)]
     targets += [Target(_row(whole, block.level, length, reverse)) for whole in stacked]
     if length:
-        block.statements.append(Repeat(length, block.inside(body, bindings, targets)))
+        block.statements.append(Repeat(length, block.inside(body, bindings, targets), limit))
     return (*places, *stacked)
 
 
