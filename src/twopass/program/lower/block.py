@@ -24,6 +24,9 @@ from twopass.program.lower.storage import IndexMap, Storage
 
 __all__ = ["Block"]
 
+#: A multiple of the lanes of all vectors of all targets.
+_LANES = 16
+
 
 class Block:
     """Statements that compute the outputs of a graph, given where its inputs are.
@@ -451,13 +454,12 @@ def _with_missing(access: Access, missing: Sequence[bool]) -> Access:
 
 
 def _block(domain: Sequence[int], inner: int) -> int:
-    """How many positions of axis 0 make a task: about 4,096 elements, and whole vectors if they lie along axis 0."""
+    """How many positions of axis 0 make a task: about 4,096 elements, and a multiple of any vector's lanes."""
     if len(domain) == inner or not domain or math.prod(domain) < 1 << 13:
         return 0
     row = max(1, math.prod(domain[1:]))
-    block = max(1, -(-4096 // row))
-    if len(domain) - inner == 1:
-        block = -(-block // 64) * 64
+    block = -(-4096 // row)
+    block = -(-block // _LANES) * _LANES
     return block if block < domain[0] else 0
 
 
