@@ -60,7 +60,10 @@ def divide(total: Any, count: Any) -> Any:
 
 
 def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
-    return tuple(range(ndim)) if axis is None else normalize_axis_tuple(axis, ndim)
+    if axis is None:
+        return tuple(range(ndim))
+    # A number without axes counts as a vector.
+    return tuple(place for place in normalize_axis_tuple(axis, max(ndim, 1)) if place < ndim)
 
 
 def rows(a: Any, axis: Any) -> Any:
@@ -119,7 +122,7 @@ def _sum_of_elements(
     linear_part=_sum_of_elements,
     structural=True,
     selects=included(6),
-    examples=[*_AXES, *_MASKED, call(operand(3, 4), 1, None, None, True, 0.5, _MASK)],
+    examples=[*_AXES, *_MASKED, call(operand(3, 4), 1, None, None, True, 0.5, _MASK), call(operand(), -1)],
 )
 def _sum_transpose(
     ct: Any,
@@ -240,7 +243,7 @@ for _function in (np.max, np.min, np.nanmax, np.nanmin):
         pull=_extreme_pull,
         arity=1,
         selects=included(5),
-        examples=[*_AXES, *_MASKED],
+        examples=[*_AXES, *_MASKED, call(operand(), 0)],
     )
 
 

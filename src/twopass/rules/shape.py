@@ -233,12 +233,13 @@ def _roll_transpose(ct: Any, a: Any, shift: Any, axis: Any = None) -> Any:
         call(operand(3, 2), [2, 0, 1], 0),
         call(operand(2, 2), np.array([1, 2, 0, 3])),
         call(operand(), 3),
+        call(operand(), 2, axis=-1),
         call(operand(2, 3), [2], axis=1),
     ],
 )
 def _repeat_transpose(ct: Any, a: Any, repeats: Any, axis: Any = None) -> Any:
-    shape = a.shape if axis is not None else (a.size,)
-    axis = 0 if axis is None else axis % a.ndim
+    shape = a.shape if axis is not None and a.ndim else (a.size,)
+    axis = 0 if axis is None else axis % len(shape)
     if np.size(repeats) == 1:
         copies = np.reshape(ct, (*shape[: axis + 1], int(np.reshape(repeats, ())), *shape[axis + 1 :]))
         return np.reshape(np.sum(copies, axis=axis + 1), a.shape)
