@@ -33,7 +33,7 @@ _ROWS, _COLUMNS = 1, 2
 _LINES, _LINES_LONG, _LONG = 400, 60, 200
 
 #: What a tile will load is asked for before sums that are at least so long.
-_AHEAD = 64
+_LEAST_AHEAD = 16
 #: Bytes of a line of the cache; that it will be written, is to stay in the cache, and is no code.
 _LINE, _FOR_WRITING = 64, [literal(number, I32) for number in (1, 3, 1)]
 
@@ -137,7 +137,7 @@ class Values:
 
     scalars: dict[int, Value] = field(default_factory=dict)
     vectors: dict[tuple[int, Piece], Value] = field(default_factory=dict)
-    splats: dict[tuple[str, int], Value] = field(default_factory=dict)
+    splats: dict[tuple[Value, int], Value] = field(default_factory=dict)
 
     def inner(self) -> Values:
         """A copy for code that does not dominate what follows it."""
@@ -177,12 +177,13 @@ class Epilogue:
     def prefetch(self, f: Function, rows: int, places: dict[int, Value]) -> None:
         """Ask for the elements of a tile that will be needed when its product is done.
 
-        With a short sum tiles follow each other so fast that the processor sees by itself what comes next.
+        That pays if there is no more to ask for than there are steps of the sum.
         """
         wanted = [n for n in self.body.with_variation(_ROWS | _COLUMNS) if n < self.body.first]
-        if not wanted or rows < 2 or self.body.kernel.k < _AHEAD:
-            return
         width = self.pieces[-1].start + self.pieces[-1].lanes
+        lines = sum(rows * -(-width * self.body.dtypes[n].itemsize // _LINE) for n in wanted)
+        if not wanted or rows < 2 or self.body.kernel.k < max(lines, _LEAST_AHEAD):
+            return
 
         def row_of(_: Value, *starts: Value) -> list[Value]:
             following = []
@@ -283,7 +284,7 @@ class Epilogue:
         if self.body.varies[number] & _COLUMNS:
             return values.vectors[number, piece]
         scalar = values.scalars[number]
-        key = (scalar.text, piece.lanes)
+        key = (scalar, piece.lanes)  # with its type: literals of several types look the same
         if key not in values.splats:
             values.splats[key] = f.splat(scalar, piece.lanes)
         return values.splats[key]
