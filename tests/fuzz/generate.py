@@ -114,7 +114,7 @@ def loop(
         if through and rng.random() < 0.15:
             inputs += _gather(rng, _one(rng, dtypes), domain, memory, len(inputs))
     points = math.prod(domain[len(domain) - inner :]) if inner else 0
-    loaded = [Value(a.dtype, 4.0 if a.dtype.kind == "f" else 2.0**63, _changes(a, domain, inner)) for a in inputs]
+    loaded = [_value(access, _changes(access, domain, inner)) for access in inputs]
     body = Body(rng, loaded, points=points, ndim=len(domain))
     body.grow(int(rng.integers(1, 9)), dtypes, operators=operators)
     stores = [_store(rng, number, body, domain, inner, inputs, memory, panels) for number in _stored(rng, body)]
@@ -148,6 +148,11 @@ def _gather(rng: Rng, dtype: Any, domain: tuple[int, ...], memory: _Memory, numb
     access = Access(table.access.dtype, table.access.strides[1:], through=(number, table.access.strides[0]))
     memory.add(Layout(access, table.offset, table.size), domain)
     return [index.access, access]
+
+
+def _value(access: Access, inner: bool) -> Value:
+    """What is known of a value that is loaded."""
+    return Value(access.dtype, 4.0 if access.dtype.kind == "f" else 2.0**63, inner)
 
 
 def _changes(access: Access, domain: tuple[int, ...], inner: int) -> bool:
@@ -247,9 +252,10 @@ def contraction(
     for layout in inputs:
         memory.add(layout, domain)
     accesses = [layout.access for layout in inputs]
-    loaded = [Value(dtype, 16.0 * k, False), *(Value(a.dtype, 4.0, False) for a in accesses)]
+    loaded = [Value(dtype, 16.0 * k, False), *(_value(access, False) for access in accesses)]
     body = Body(rng, loaded, ndim=len(domain))
-    body.grow(int(rng.integers(0, 6)), [dtype], operators=operators)
+    dtypes = [dtype] if rng.random() < 0.7 else [dtype, *DTYPES]
+    body.grow(int(rng.integers(0, 6)), dtypes, operators=operators)
     stores = _results(rng, body, domain, columns, overhang, accesses, memory)
     kernel = Contraction(
         batch, m, n, k, dtype, left.access, right.access, tuple(accesses), tuple(body.lines), stores, columns, rows
@@ -279,8 +285,8 @@ def _matrix(
 
 
 def _further(rng: Rng, dtype: Any, domain: tuple[int, ...], columns: tuple[int, ...], overhang: int) -> Layout:
-    """A further operand: a matrix, a row, a column or a number, of the product's dtype or booleans."""
-    dtype = np.dtype(bool) if rng.random() < 0.1 else dtype
+    """A further operand: a matrix, a row, a column or a number, most often of the product's dtype."""
+    dtype = _one(rng, DTYPES) if rng.random() < 0.15 else dtype
     m, n = len(domain) - 2, len(domain) - 1
     zeros = [axis for axis in range(len(domain) - 2) if rng.random() < 0.3]
     kind = rng.random()

@@ -106,9 +106,11 @@ def _tolerances(
     runs = [_results(function, perturbed(rng, arguments, 3.0)) for _ in range(_RUNS)]
     wide = [a.astype(np.float64) if a.dtype == np.float32 else a for a in arguments]
     runs.append(_results(function, wide))
-    # What is 0 by luck may be the difference of numbers of about 1.
-    single = any(a.dtype == np.float32 for results in (arguments, expected) for a in results)
-    least = 16 * float(np.finfo(np.float32 if single else np.float64).eps)
+    # What is 0 by luck may be the difference of numbers as large as these.
+    floats = [a for a in (*arguments, *expected) if a.dtype.kind == "f"]
+    single = any(a.dtype == np.float32 for a in floats)
+    scale = max((float(np.abs(a).max(initial=1)) for a in floats), default=1.0)
+    least = 32 * float(np.finfo(np.float32 if single else np.float64).eps) * scale
     found: list[Any] = []
     for number, result in enumerate(expected):
         others = [run[number] for run in runs]
