@@ -23,6 +23,10 @@ __all__ = ["Plan", "build", "plan"]
 
 #: Multiplications below which a contraction is not cut for several threads.
 _WORTH_SHARING = 1 << 19
+#: Blocks of columns that are enough to share.
+_ENOUGH = 3
+#: A multiple of the rows of most tiles (8, 12, 6, 4), so that few kinds of tiles are needed.
+_ROWS = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,10 +163,10 @@ def _joined(access: Access, stacked: int, m: int) -> Access | None:
 
 def _row_blocks(m: int, columns: int, work: int) -> tuple[int, ...]:
     """Blocks of rows: one, unless the work is worth sharing and there are too few blocks of columns to share it."""
-    pieces = min(8 // max(columns, 1), m // 16)
-    if work < _WORTH_SHARING or pieces <= 1:
+    if work < _WORTH_SHARING or columns >= _ENOUGH:
         return (m,)
+    pieces = max(1, min(8 // max(columns, 1), m // _ROWS))
     size = -(-m // pieces)
-    size = -(-size // 8) * 8
+    size = -(-size // _ROWS) * _ROWS
     full, rest = divmod(m, size)
     return (size,) * full + ((rest,) if rest else ())
