@@ -5,6 +5,7 @@ from twopass.api.derived import hessian, hvp, jacobian
 from twopass.api.forward import jvp
 from twopass.api.numerical import check_grads, finite_difference
 from twopass.api.reverse import elementwise_grad, grad, value_and_grad, vjp
+from twopass.api.scan import scan
 
 __all__ = [
     "check_grads",
@@ -16,6 +17,7 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "scan",
     "stop_gradient",
     "value_and_grad",
     "vjp",

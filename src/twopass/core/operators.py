@@ -58,7 +58,7 @@ def as_operand(value: Any) -> Any:
 
 def astype(x: Any, dtype: Any) -> Any:
     """``x.astype(dtype)`` for a float or complex dtype (NumPy 2.0 has no np.astype)."""
-    return x.astype(dtype)
+    return x.astype(dtype) if hasattr(x, "astype") else np.asarray(x).astype(dtype)[()]
 
 
 def as_integers(x: Any, dtype: Any) -> Any:

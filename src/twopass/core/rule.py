@@ -167,6 +167,8 @@ class Rule:
         ``selects(slot, *args)``, what `select` returns, for a selective rule.
     promotes : bool
         Whether the derivative computes with the operands themselves, so that integers among them must become floats.
+    preview : callable or None
+        Gives some result of the type that `call` gives, at little cost; for a `call` that takes long.
     """
 
     function: Function
@@ -180,6 +182,7 @@ class Rule:
     selective: bool = False
     selects: Function | None = None
     promotes: bool = False
+    preview: Function | None = None
     constant: bool = field(default=False, init=False)
 
     @property
@@ -198,6 +201,10 @@ class Rule:
     def pull(self, slot: int, cotangent: Any, y: Any, args: Sequence[Any], kwargs: Any) -> Any:
         """Cotangent of the operand at `slot`, before un-broadcasting."""
         raise NotImplementedError
+
+    def pulls(self, slots: Sequence[int], cotangent: Any, y: Any, args: Sequence[Any], kwargs: Any) -> list[Any]:
+        """Cotangents of several operands."""
+        return [self.pull(slot, cotangent, y, args, kwargs) for slot in slots]
 
     def select(self, slot: int, args: Sequence[Any], kwargs: Any) -> Any:
         """Boolean mask of the elements of an operand, as broadcast, that the output depends on; None for all."""

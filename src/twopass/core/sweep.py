@@ -193,8 +193,8 @@ def _pull_with_masks(cotangents: _Cotangents, node: Node, cotangent: Any, alive:
     if rule.outputs:
         y, specs = node.y
         cotangent = [np.zeros(s.shape, s.dtype) if c is None else c for c, s in zip(cotangent, specs, strict=True)]
-    for slot, parent in zip(node.slots, node.parents, strict=True):
-        value = rule.pull(slot, cotangent, y, node.args, node.kwargs)
+    values = rule.pulls(node.slots, cotangent, y, node.args, node.kwargs)
+    for slot, parent, value in zip(node.slots, node.parents, values, strict=True):
         if type(value) is Scatter:
             cotangents.add(parent, value, alive)
             continue

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,11 @@ from twopass import errors
 from twopass.core.rule import Rule, Spec, is_traced
 from twopass.core.sweep import Node, Pick, backward, tangent
 
-__all__ = ["ForwardTrace", "ReverseTrace", "Trace", "snapshot"]
+__all__ = ["CAPTURING", "ForwardTrace", "ReverseTrace", "Trace", "snapshot"]
 
 _levels = itertools.count(1)
+#: The trace that captures the function which is running, innermost first; for what must know before it sees an array.
+CAPTURING: ContextVar[Trace | None] = ContextVar("capturing", default=None)
 _PACKAGE = errors._PACKAGE
 _PREFIX = len(_PACKAGE)
 
@@ -79,6 +82,10 @@ class Trace:
 
     def constant(self, value: Any) -> Any:
         """A known value as a traced array, for a trace that captures."""
+        raise NotImplementedError
+
+    def scan(self, step: Any, carry: Any, xs: Any, length: int, reverse: bool, limit: Any) -> tuple[Any, Any]:
+        """Capture a loop as one operation, for a trace that captures; see `twopass.scan`."""
         raise NotImplementedError
 
     def check_writeable(self, primal: Any) -> None:

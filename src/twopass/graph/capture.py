@@ -12,7 +12,8 @@ dtypes and promotion. The values themselves never get into the graph.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ from twopass import tree
 from twopass.core.abstract import Abstract, refuse_value
 from twopass.core.array import Array
 from twopass.core.rule import Rule, name_of
-from twopass.core.trace import Trace, snapshot
+from twopass.core.trace import CAPTURING, Trace, snapshot
 from twopass.errors import ArgumentError, CaptureError, compose, user_location
 from twopass.graph.ir import Constant, Graph, Input, Node, Type, pick
 
@@ -79,8 +80,11 @@ class GraphTrace(Trace):
     def constant(self, value: Any) -> Array:
         return self.array(value, self._constant(value))
 
-    def _constant(self, value: Any) -> Constant:
+    def _constant(self, value: Any) -> Node:
         """A plain array as a node: as it is now."""
+        if isinstance(value, np.ndarray) and value.size > 1 and not any(value.strides):
+            same = Constant.of(np.array(value[(0,) * value.ndim]))
+            return Node(np.broadcast_to, (same, value.shape), {}, type_of(value), np.broadcast_to)
         known = self._constants.get(id(value))
         if known is not None and (known[1].value is value or _same_bits(value, known[1].value)):
             return known[1]
@@ -103,7 +107,7 @@ class GraphTrace(Trace):
     def record(
         self, rule: Rule, args: list[Any], kwargs: dict[str, Any], slots: list[int], marks: list[Any]
     ) -> tuple[Any, Any]:
-        y, node = self._run(rule.function, rule.call, tuple(args), kwargs)
+        y, node = self._run(rule.function, rule.call, tuple(args), kwargs, rule.preview)
         if not isinstance(node.type, Type):
             parts = [Abstract(part, picked(node, number)) for number, part in enumerate(y)]
             return tuple(parts), (None,) * len(parts)
@@ -121,14 +125,21 @@ class GraphTrace(Trace):
         parts = [self.array(part, picked(node, number)) for number, part in enumerate(y)]
         return type(y)(*parts) if hasattr(y, "_fields") else type(y)(parts)
 
-    def _run(self, function: Any, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Node]:
+    def scan(self, step: Any, carry: Any, xs: Any, length: int, reverse: bool, limit: Any) -> tuple[Any, Any]:
+        from twopass.graph.scan import capture_scan  # which captures the body
+
+        return capture_scan(step, carry, xs, length, reverse, limit)
+
+    def _run(
+        self, function: Any, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any], preview: Any = None
+    ) -> tuple[Any, Node]:
         """Compute the example of a result, and make its node."""
         if self.closed:
             self.check_open()
         args, kwargs = self._abstract(args), self._abstract(kwargs)
         _check_shape_is_known(function, args, kwargs)
         with np.errstate(all="ignore"):
-            y = call(*_examples(args), **_examples(kwargs))
+            y = (preview or call)(*_examples(args), **_examples(kwargs))
         if y is None:
             what = f"np.{name_of(function)} changes an array in place, in a way that cannot be captured"
             raise CaptureError(compose(what, instead="Compute a new array, or assign to x[...]."))
@@ -160,6 +171,17 @@ class GraphTrace(Trace):
         """The node of an array of this trace."""
         abstract = self._abstract(array)
         return abstract.node  # type: ignore[no-any-return]
+
+
+@contextmanager
+def running(trace: GraphTrace) -> Iterator[None]:
+    """While a function runs that a trace captures."""
+    token = CAPTURING.set(trace)
+    try:
+        yield
+    finally:
+        CAPTURING.reset(token)
+        trace.closed = True
 
 
 def picked(node: Node, number: int) -> Node:
@@ -333,12 +355,10 @@ def capture(f: Callable[..., Any], args: tuple[Any, ...], names: Sequence[str] =
     trace = GraphTrace()
     arrays = [trace.input(leaf, _name(path, names)) for leaf, path in zip(given.leaves, given.names, strict=True)]
     inputs = tuple(array._primal.node for array in arrays)
-    try:
+    with running(trace):
         leaves, structure = tree.flatten(f(*given.rebuild(arrays)))
         nodes: list[Node] = []
         found = [_found(trace, leaf, nodes) for leaf in leaves]
-    finally:
-        trace.closed = True
     return Graph(inputs, tuple(nodes)), Outputs(structure, tuple(found))
 
 
