@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -151,7 +152,7 @@ class Compiled:
                 return self._function(*everything[:-1], **everything[-1])
 
             args = (*args, kwargs)
-        graph, outputs = capture(function, args)
+        graph, outputs = capture(function, args, _names(self._function, kwargs))
         return Specialization(run(graph), outputs, self._backend, self._threads)
 
     def trace(self, *args: Any, **kwargs: Any) -> Specialization:
@@ -182,6 +183,16 @@ class Compiled:
         from twopass.program.printer import explain
 
         return explain(self.program)
+
+
+def _names(function: Function, kwargs: dict[str, Any]) -> list[str]:
+    """Names of the parameters that may be passed by position, for the graph's inputs."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # a built-in function may have none
+        return []
+    by_position = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return [name for name in by_position if name not in kwargs]
 
 
 def _type(leaf: Any) -> Any:
