@@ -83,7 +83,10 @@ def categorical_weights(target: Array, sample_weight: Any, class_weight: Any, li
         return weight
     if is_soft:
         return _product(weight, cast(target, like) @ class_weights(class_weight, target.shape[-1], like))
-    return _product(weight, np.take(class_weights(class_weight, len(class_weight), like), target))
+    by_class = class_weights(class_weight, len(class_weight), like)
+    # A sum over the classes, because NumPy would not tell the engine that a traced array is an index of a plain one.
+    is_class = target[..., np.newaxis] == np.arange(len(by_class))
+    return _product(weight, np.sum(np.where(is_class, by_class, 0), axis=-1))
 
 
 def element_count(target: Array, weigh: Any) -> int:
