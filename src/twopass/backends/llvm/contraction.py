@@ -120,6 +120,8 @@ class _Kernel:
             valid = min(width, self.kernel.n - start)
             if valid <= 0:
                 break
+            if found and found[-1].shape.width == width and self.has_room(width, valid):
+                valid = width  # the last block can be like those before it
             shape = self.shape(width, valid, self.kernel.n - start - valid)
             if found and found[-1].shape == shape:
                 last = found[-1]
@@ -128,6 +130,12 @@ class _Kernel:
                 found.append(_Columns(shape, block, 1, start))
             start += width
         return found
+
+    def has_room(self, width: int, valid: int) -> bool:
+        """Whether every access may touch all columns of the last block, of which `valid` are there."""
+        rooms = {key: Room.of(access, width, valid, 0) for key, access in self.accesses.items()}
+        least = min(rooms[key].write if key < 0 else rooms[key].read for key in rooms)
+        return min(least, Room.of(self.kernel.right, width, valid, 0).read) >= width - valid
 
     def shape(self, width: int, valid: int, following: int) -> _Shape:
         """The shape of a block, with how its columns are cut and which accesses must be masked where."""
