@@ -200,8 +200,8 @@ check(run)
 caught = 0
 for delay in range(20):
     timer = threading.Timer(0.001 + delay * 0.0003, signal.raise_signal, (signal.SIGINT,))
-    timer.start()
     try:
+        timer.start()
         for _ in range(2000):
             run([x])
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ A launch takes as long as its arithmetic or its memory traffic, whichever is lon
 On T threads one that is shared takes the time of the largest share of its tasks; and a program takes, besides, the time
 of its barriers and of waking the other threads::
 
-    seconds(T) = sum of the launches + barriers * (FIRST + EACH * T) + WAKE * (T - 1)
+    seconds(T) = sum of the launches + barriers * (FIRST + EACH * T) + WAKE + WAKE_EACH * T
 
 The constants are those of a processor of 2022. A program that is wrong by a factor of two is still on the right side,
 because what they decide between differs by more.
@@ -29,10 +29,12 @@ _RATE = 4e9
 _BANDWIDTH = 20e9
 #: Calling a kernel.
 _LAUNCH = 20e-9
-#: A barrier of T threads; waking a thread.
-_FIRST, _EACH, _WAKE = 0.2e-6, 0.15e-6, 1e-6
+#: A barrier of T threads, with what they then fetch from each other's caches.
+_FIRST, _EACH = 0.4e-6, 0.15e-6
+#: Waking the pool, and each of its threads.
+_WAKE, _WAKE_EACH = 5e-6, 0.5e-6
 #: A launch that takes less on one thread is left to one.
-_LITTLE = 1.5e-6
+_LITTLE = 3e-6
 #: A program that takes less does not give up the interpreter's lock: taking it again could take longer.
 SHORT = 50e-6
 
@@ -104,8 +106,9 @@ def best_threads(program: Program, target: Target, most: int) -> int:
     alone = total(plan(program, 1, shared), 1, target)
     choice, least = 1, alone / 1.2
     for threads in sorted({*(2**k for k in range(1, most.bit_length())), most} - {1}):
-        if alone / 1.2 > _WAKE * (threads - 1) and any(shared):
-            time = total(plan(program, threads, shared), threads, target) + _WAKE * (threads - 1)
+        waking = _WAKE + _WAKE_EACH * threads
+        if waking < alone / 2 and any(shared):
+            time = total(plan(program, threads, shared), threads, target) + waking
             if time < least:
                 choice, least = threads, time
     return choice

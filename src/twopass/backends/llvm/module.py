@@ -46,7 +46,7 @@ Emitter = Callable[[Any, str, Target], Sequence[Function]]
 #: How each kind of kernel is written.
 EMITTERS: Mapping[type, Emitter] = {
     Contraction: emit_contraction,
-    Loop: lambda kernel, name, target: [emit_loop(kernel, name, target)],
+    Loop: emit_loop,
 }
 
 #: How many statements one function of the driver has at most.
@@ -95,15 +95,17 @@ def write(
         How kernels are written.
     """
     names: dict[str, str] = {}
-    functions: list[Function] = []
+    # Helpers of several kernels have the same name if they are the same function.
+    written: dict[str, Function] = {}
     for launch in program.launches():
         key = kernel_key(launch.kernel)
         if key not in names:
             names[key] = f"kernel{len(names)}"
-            functions.extend(emitters[type(launch.kernel)](launch.kernel, names[key], target))
+            for function in emitters[type(launch.kernel)](launch.kernel, names[key], target):
+                written.setdefault(function.name, function)
     driver = _Driver(program, names, threads)
     driver.write(planned)
-    functions.extend(driver.functions)
+    functions = [*written.values(), *driver.functions]
     declared = sorted(set().union(*(function.declared for function in functions)))
     head = f'target triple = "{target.triple}"' if target.triple else ""
     return "\n".join([head, *declared, *(function.text() for function in functions)])
@@ -161,7 +163,7 @@ class _Driver:
         counters = [(I64, f"n{level}") for level in range(depth)]
         f = Function(part.name, [*_PARAMETERS, *counters], result=BOOL)
         writer = _Writer(self, f, f.parameters[len(_PARAMETERS) :])
-        writer.bases(planned)
+        writer.prepare(planned)
         for item, body in zip(planned, bodies, strict=True):
             writer.statement(item, body)
         self.functions.append(writer.end(literal(False, BOOL), literal(True, BOOL)))
@@ -177,6 +179,7 @@ class _Writer:
         self.externals, self.arena, self.state, self.thread, self.threads = f.parameters[: len(_PARAMETERS)]
         self.counters = list(counters)
         self.found: dict[Buffer, Value] = {}
+        self.shares: dict[int, tuple[Value, Value]] = {}
         self.stops = False
 
     def end(self, result: Value | None = None, stopped: Value | None = None) -> Function:
@@ -187,13 +190,23 @@ class _Writer:
             self.f.ret(stopped)
         return self.f
 
-    def bases(self, planned: Sequence[Planned]) -> None:
-        """Load the pointers to arrays that statements need."""
+    def prepare(self, planned: Sequence[Planned]) -> None:
+        """Find what statements need once: pointers to arrays, and this thread's ranges of tasks."""
+        f = self.f
         for item in planned:
+            if isinstance(item.statement, Launch) and item.shared and self.driver.threads > 1:
+                count = tasks(item.statement.kernel)
+                if count not in self.shares:
+                    following = f.add(self.thread, literal(1, I64))
+                    self.shares[count] = self.first(count, self.thread), self.first(count, following)
             for argument in _direct(item.statement):
                 slot = self.driver.slots.get(argument.buffer)
                 if slot is not None and argument.buffer not in self.found:
-                    self.found[argument.buffer] = self.f.load(self.f.element(self.externals, PTR, slot), PTR)
+                    self.found[argument.buffer] = f.load(f.element(self.externals, PTR, slot), PTR)
+
+    def first(self, count: int, thread: Value) -> Value:
+        """Where the tasks of a thread begin: `schedule.share`."""
+        return self.f.binary("udiv", self.f.mul(thread, literal(count, I64)), self.threads)
 
     def statement(self, item: Planned, body: Sequence[_Part]) -> None:
         """Write one statement."""
@@ -214,16 +227,11 @@ class _Writer:
     def shared(self, launch: Launch) -> None:
         """A launch of which each thread does its range of tasks."""
         f, count = self.f, tasks(launch.kernel)
-        begin = self.part_of(count, self.thread)
-        end = self.part_of(count, f.add(self.thread, literal(1, I64)))
+        begin, end = self.shares[count]
         if count >= self.driver.threads:
             self.launch(launch, begin, end)
         else:
             f.when(f.icmp("slt", begin, end), lambda: self.launch(launch, begin, end))
-
-    def part_of(self, count: int, thread: Value) -> Value:
-        """Where the tasks of a thread begin: ``schedule.share``."""
-        return self.f.binary("udiv", self.f.mul(thread, literal(count, I64)), self.threads)
 
     def alone(self, body: Callable[[], None]) -> None:
         """Let thread 0 do something."""

@@ -11,7 +11,7 @@ What a thread touches of a buffer is taken to be everything between the first an
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from twopass.program.ir import (
@@ -30,6 +30,9 @@ from twopass.program.ir import (
 )
 
 __all__ = ["Planned", "plan", "share", "touched"]
+
+#: How much is remembered of what has been touched since the last barrier, before there is one in any case.
+_REMEMBERED = 200
 
 #: Half-open ranges of positions, one for each axis of a domain.
 _Box = tuple[tuple[int, int], ...]
@@ -216,6 +219,13 @@ def _meet(a: _Range, b: _Range, step: int = 0, count: int = 1) -> bool:
     return max(low // step + 1, 1 - count) <= min(-(-high // step) - 1, count - 1)
 
 
+def _conflict(new: Collection[_Touch], old: Collection[_Touch]) -> bool:
+    """Whether anything new conflicts with anything old."""
+    # What thread 0 does alone never conflicts with what it did alone before.
+    shared = [touch for touch in new if len(touch.ranges) > 1]
+    return any(a.conflicts(b) for b in old for a in (shared if len(b.ranges) == 1 else new))
+
+
 class _Planner:
     """Goes through a program and keeps what has been touched since the last barrier."""
 
@@ -223,7 +233,7 @@ class _Planner:
         self.offsets = program.offsets
         self.threads = threads
         self.shared = iter(shared)
-        self.since: list[_Touch] = []
+        self.since: dict[_Touch, None] = {}
         #: Counts of the enclosing repetitions.
         self.counts: list[int] = []
 
@@ -246,25 +256,26 @@ class _Planner:
                 self.repeat(item, item.statement)
                 continue
             touches = list(self.touches(item))
-            if item.barrier or any(new.conflicts(old) for new in touches for old in self.since):
+            item.barrier |= item.shared and len(self.since) > _REMEMBERED
+            if item.barrier or _conflict(touches, self.since):
                 item.barrier = True
-                self.since = []
-            # There always is a barrier after a call: it may have raised.
-            self.since = [] if isinstance(item.statement, Call) else [*self.since, *touches]
+                self.since = {}
+            self.since |= dict.fromkeys(touches)
+            if isinstance(item.statement, Call):
+                self.since = {}  # there always is a barrier after a call: it may have raised
 
     def repeat(self, item: Planned, statement: Repeat) -> None:
         """Place the barriers of a repeated body, and one before it rather than one in it."""
         before, read = self.since, list(self.limit(statement))
         self.counts.append(statement.count)
-        self.since = read
+        self.since = dict.fromkeys(read)
         # The second time, the end of one iteration meets the beginning of the next.
         for _ in range(min(statement.count, 2)):
             self.place(item.body)
-        item.barrier |= any(new.conflicts(old) for new in read for old in before)
-        item.barrier |= any(new.conflicts(old) for new in self.opening(item.body) for old in before)
+        item.barrier |= _conflict([*read, *self.opening(item.body)], before)
         self.counts.pop()
         if not item.barrier:
-            self.since = [*before, *self.since]
+            self.since = before | self.since
 
     def limit(self, statement: Repeat) -> Iterator[_Touch]:
         """All threads read the limit of a repetition."""
