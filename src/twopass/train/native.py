@@ -20,15 +20,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twopass import nn, optim, tree
-
-try:
-    from twopass.api.scan import scan
-    from twopass.compiler import compile
-except ImportError:
-    scan = compile = None
-from twopass.errors import ArgumentError, CaptureError, compose
+from twopass.api.scan import scan
+from twopass.compiler import compile
+from twopass.errors import ArgumentError, CaptureError, ShapeError, compose
 from twopass.nn.losses.base import weight_sum
 from twopass.train.eager import EagerSteps, Outcome, Steps
+from twopass.train.evaluation import Predict
 from twopass.train.parameters import Partition, State, read_only
 from twopass.train.plan import Chunk, Plan
 from twopass.train.samples import Array, Samples
@@ -51,6 +48,9 @@ _ROWS = 1 << 20
 _GATHERED = 1 << 20
 #: The dtypes that native code converts from.
 _READABLE = frozenset(map(np.dtype, "?bBhHiIlLqQfd"))
+
+#: The function of `make_epoch`, compiled: for full batches, and for the last one of an epoch.
+Epochs = tuple[Callable[..., Any], Callable[..., Any]]
 
 
 def check_backend(backend: str) -> None:
@@ -78,13 +78,13 @@ def make_epoch(
     step = make_step(net, loss, optimizer, partition)
 
     def epoch(params: Any, state: Any, x: Any, y: Any, weight: Any, rows: Any, keys: Any, limit: Any) -> Any:
-        def one(carry: Any, chosen: Any) -> Any:
+        def one(carry: tuple[Any, Any], chosen: Any) -> Any:
             own_rows, key = chosen
             inputs = tree.map(lambda array: _gather(array, own_rows, dtype), x)
             targets = tree.map(lambda array: _gather(array, own_rows, _target_dtype(array, dtype)), y)
             weights = None if weight is None else _gather(weight, own_rows, dtype)
-            *carry, value = step(*carry, inputs, targets, weights, key)
-            return tuple(carry), (value, np.float64(1) * weight_sum(loss, targets, weights))
+            new_params, new_state, value = step(*carry, inputs, targets, weights, key)
+            return (new_params, new_state), (value, np.float64(1) * weight_sum(loss, targets, weights))
 
         return scan(one, (params, state), (rows, keys), limit=limit)
 
@@ -92,8 +92,8 @@ def make_epoch(
 
 
 def _gather(array: Any, rows: Any, dtype: Any) -> Any:
-    """Some rows, converted. All rows are there; to say that they are clipped keeps the check out of the loop."""
-    return np.take(array, rows, axis=0, mode="clip").astype(dtype)
+    """Some rows, converted. All of them are there: that they are clipped tells it to the compiler."""
+    return array[np.clip(rows, 0, len(array) - 1)].astype(dtype)
 
 
 def _target_dtype(array: Any, dtype: np.dtype[Any]) -> Any:
@@ -113,23 +113,43 @@ class Programs:
     """What a trainer has compiled: it belongs to the process, and copies of the trainer start without it."""
 
     def __init__(self) -> None:
-        self._epoch: tuple[tuple[Any, ...], Any] | None = None
+        self._epochs: tuple[tuple[Any, ...], Epochs] | None = None
+        self._prediction: tuple[tuple[Any, ...], Predict] | None = None
         self._warned = False
 
     def __reduce__(self) -> Any:
         return Programs, ()
 
-    def epoch(self, run: Run) -> Any:
+    def epochs(self, run: Run) -> Epochs:
         """The compiled function of `make_epoch`; the last one again, if nothing has changed."""
         trainer = run.trainer
         parts = (trainer.net, trainer.optimizer, run.loss_function, trainer.dtype, trainer.threads)
-        if self._epoch is None or not all(map(_same, self._epoch[0], parts)):
+        if self._epochs is None or not all(map(_same, self._epochs[0], parts)):
             partition = Partition.of(trainer.net, trainer.params)
             epoch = make_epoch(trainer.net, run.loss_function, trainer.optimizer, partition, trainer.dtype)
-            self._epoch = parts, compile(epoch, threads=trainer.threads)
-        return self._epoch[1]
+            # One for full batches, one for the last: a compiled function is fastest if nothing changes.
+            self._epochs = parts, (compile(epoch, threads=trainer.threads), compile(epoch, threads=trainer.threads))
+        return self._epochs[1]
 
-    def refuse(self, error: CaptureError, backend: str, what: str) -> None:
+    def predict(self, net: nn.Layer, threads: int | None, backend: str) -> Predict:
+        """A network's compiled forward pass; the last one again, if nothing has changed."""
+        kept = self._prediction
+        if kept is not None and kept[0][0] is net and kept[0][1] == threads:
+            return kept[1]
+        native = compile(lambda params, x: net(params, x), threads=threads)
+
+        def predict(params: Any, x: Any) -> Any:
+            try:
+                return native(params, x)
+            except CaptureError as error:
+                self.refuse(error, backend, "the network")
+                self._prediction = (net, threads), net
+                return net(params, x)
+
+        self._prediction = (net, threads), predict
+        return predict
+
+    def refuse(self, error: Exception, backend: str, what: str) -> None:
         """Go on in NumPy, saying once why; or raise, if native code was asked for."""
         if backend == "llvm":
             raise error
@@ -178,7 +198,7 @@ class NativeSteps:
     """Steps in compiled code; see `Steps`."""
 
     def __init__(self, run: Run) -> None:
-        self._epoch = run.trainer.programs.epoch(run)
+        self._epochs = run.trainer.programs.epochs(run)
         self._dtype = run.trainer.dtype
         self._pace = Pace()
         self._source = _source(run.samples, min(run.batch_size, len(run.samples)), self._dtype)
@@ -213,7 +233,14 @@ class NativeSteps:
 
     def _call(self, chunk: Chunk) -> Any:
         limit = np.array(chunk.count, np.int64)
-        return self._epoch(chunk.state.params, chunk.state.optimizer, *self._source.inputs(chunk), limit)
+        epoch = self._epochs[chunk.start >= chunk.plan.full]
+        optimizer = tree.map(_as_array, chunk.state.optimizer)
+        return epoch(chunk.state.params, optimizer, *self._source.inputs(chunk), limit)
+
+
+def _as_array(leaf: Any) -> Array:
+    """A number in the state as an array: to the compiler, Python's integers never change."""
+    return leaf if type(leaf) is np.ndarray else np.asarray(leaf)
 
 
 class _Whole:
@@ -284,15 +311,16 @@ def make_steps(run: Run) -> Steps:
 
     Raises
     ------
-    CaptureError
-        When the backend is "llvm", and the step cannot be compiled.
+    CaptureError, ArgumentError, ShapeError
+        When the backend is "llvm", and the step cannot be compiled: it depends on values, or the optimizer's state
+        changes its shapes or dtypes.
     """
     trainer = run.trainer
-    if trainer.backend != "numpy" and compile is not None:
+    if trainer.backend != "numpy":
         try:
             steps = NativeSteps(run)
             steps.prepare(run.plan(run.first_epoch), trainer.state)
-        except CaptureError as error:
+        except (CaptureError, ArgumentError, ShapeError) as error:
             trainer.programs.refuse(error, trainer.backend, "the training step")
         else:
             return steps

@@ -15,7 +15,7 @@ import numpy as np
 from twopass.errors import ArgumentError, DataError, NotFiniteError, ShapeError, compose
 from twopass.nn.metrics import Metric
 
-__all__ = ["Batch", "Samples", "as_arrays", "as_samples", "check_targets", "input_shape"]
+__all__ = ["Batch", "Samples", "as_arrays", "as_samples", "check_targets", "input_shape", "is_surely_finite"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 #: One array, or a tuple of arrays for a network with several inputs.
@@ -24,6 +24,7 @@ Arrays = Any
 Batch = tuple[Arrays, Arrays, Array | None]
 
 _CHUNK = 1 << 20  # numbers that a check looks at together
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,8 +52,17 @@ class Samples:
     def batch(self, positions: Array | slice, dtype: np.dtype[Any]) -> Batch:
         """Some of the samples, as read-only arrays of their own; floats, and all inputs, in the given dtype."""
         chosen = self._chosen(positions)
-        weight = None if self.weight is None else _gather(self.weight, chosen, dtype)
-        return _map(lambda array: _gather(array, chosen, dtype), self.x), self.targets(positions, dtype), weight
+        x = _map(lambda array: _gather(array, chosen, dtype), self.x)
+        return x, self.targets(positions, dtype), self.weights(positions, dtype)
+
+    def inputs(self, positions: Array | slice, dtype: np.dtype[Any]) -> Arrays:
+        """The inputs of some of the samples: where that is possible, not copied."""
+        chosen = self._chosen(positions)
+        return _map(lambda array: np.asarray(array[chosen], dtype, order="C"), self.x)
+
+    def weights(self, positions: Array | slice, dtype: np.dtype[Any]) -> Array | None:
+        """The weights of some of the samples."""
+        return None if self.weight is None else _gather(self.weight, self._chosen(positions), dtype)
 
     def targets(self, positions: Array | slice, dtype: np.dtype[Any]) -> Arrays:
         """The targets of some of the samples."""
@@ -181,10 +191,23 @@ def _check_finite(array: Array, name: str, dtype: np.dtype[Any], columns: Any) -
     step = max(1, _CHUNK // max(1, array[:1].size))
     for start in range(0, len(array) if array.size else 0, step):
         chunk = array[start : start + step]
+        if is_surely_finite(chunk, limit):
+            continue
         # A NaN makes both comparisons false.
         if not (chunk.min() >= -limit and chunk.max() <= limit):
             bad = np.argwhere(~(np.abs(chunk) <= limit))[0]
             raise NotFiniteError(_finite_message(chunk[tuple(bad)], name, [start + bad[0], *bad[1:]], columns, dtype))
+
+
+def is_surely_finite(array: Array, limit: float = np.inf) -> bool:
+    """Whether all numbers are finite, and no larger than a limit above 1, as their sum of squares shows.
+
+    One fast pass; it overflows for large numbers, so False says nothing.
+    """
+    if array.dtype.char not in "fd" or not array.flags.c_contiguous:
+        return False
+    flat = array.ravel()
+    return bool(np.vdot(flat, flat) <= min(limit, _LARGEST))
 
 
 def _finite_message(value: Any, name: str, place: list[Any], columns: Any, dtype: np.dtype[Any]) -> str:

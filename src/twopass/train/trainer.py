@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from twopass import nn, optim
+from twopass import nn, optim, tree
 from twopass.errors import ArgumentError, ShapeError, compose
 from twopass.train import checkpoint
 from twopass.train.arguments import as_count, as_dtype, as_metrics, as_net, as_optimizer, as_seed, as_validation, takes
 from twopass.train.callbacks import Callback, Progress
-from twopass.train.evaluation import evaluate
+from twopass.train.evaluation import Predict, evaluate, outputs
 from twopass.train.fitting import Run, fit
 from twopass.train.history import History
 from twopass.train.native import Programs, check_backend
 from twopass.train.parameters import Partition, State, conforming, read_only
-from twopass.train.samples import Samples, as_arrays, as_samples, check_targets, input_shape
+from twopass.train.samples import Samples, as_arrays, as_samples, check_targets, input_shape, is_surely_finite
 from twopass.train.weights import weighted_loss
 
 __all__ = ["Trainer"]
@@ -307,7 +307,7 @@ class Trainer:
 
     def evaluate_samples(self, samples: Samples, batch_size: int = 1024) -> dict[str, float]:
         """`evaluate` for samples that have been checked."""
-        return evaluate(self.net, self.params, self.loss, self.metrics, samples, batch_size, self.dtype)
+        return evaluate(self._predict, self.params, self.loss, self.metrics, samples, batch_size, self.dtype)
 
     def predict(self, x: Any, *, batch_size: int = 1024) -> Any:
         """The network's output for each sample: logits, for the losses of classes.
@@ -330,12 +330,32 @@ class Trainer:
         DataError, ShapeError, NotFiniteError
             When `x` does not fit to the network.
         """
+        if self._is_simple(x, batch_size):
+            return self._predict(self.params, x)
         inputs, params = as_arrays(x, "x", self.dtype), self.params
         self._check_shape(input_shape(inputs))
-        samples = Samples(inputs, ())
         size = as_count("batch_size", batch_size)
-        found = [self.net(params, batch[0]) for batch in samples.batches(size, self.dtype)]
-        return np.concatenate(found) if found else np.zeros((0, *self.net.output_shape(self.input_shape)), self.dtype)
+        found = [output for _, output in outputs(self._predict, params, Samples(inputs, ()), size, self.dtype)]
+        if not found:
+            return np.zeros((0, *self.net.output_shape(self.input_shape)), self.dtype)
+        return found[0] if len(found) == 1 else tree.map(lambda *parts: np.concatenate(parts), *found)
+
+    def _is_simple(self, x: Any, batch_size: Any) -> bool:
+        """Whether nothing has to be done to some inputs: a quick look, for the sake of single rows."""
+        return (
+            type(x) is np.ndarray
+            and type(batch_size) is int
+            and x.dtype == self.dtype
+            and x.ndim > 0
+            and x.shape[1:] == self.input_shape
+            and 0 < len(x) <= batch_size
+            and is_surely_finite(x)
+        )
+
+    @property
+    def _predict(self) -> Predict:
+        """The network, on the trainer's backend."""
+        return self.net if self.backend == "numpy" else self.programs.predict(self.net, self.threads, self.backend)
 
     def summary(self) -> None:
         """Print the table of layers, shapes, parameters and bytes, and how the network is trained.
