@@ -4,14 +4,16 @@ from twopass.graph.ir import Graph
 from twopass.graph.passes.contract import contract
 from twopass.graph.passes.fold import fold
 from twopass.graph.passes.normalize import normalize
+from twopass.graph.passes.prune import prune
 from twopass.graph.passes.rewriting import Pass
 from twopass.graph.passes.share import share
 from twopass.graph.passes.simplify import simplify
 
-__all__ = ["PIPELINE", "Pass", "contract", "fold", "normalize", "run", "share", "simplify"]
+__all__ = ["PIPELINE", "Pass", "contract", "fold", "normalize", "prune", "run", "share", "simplify"]
 
 #: The passes in order, each with what it is for.
 PIPELINE: list[tuple[Pass, str]] = [
+    (prune, "what loops compute for nobody"),
     (normalize, "one spelling for what NumPy can say in many ways"),
     (fold, "what is computed from constants alone is computed now"),
     (share, "the same call of the same operands is made once"),
