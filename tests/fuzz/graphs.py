@@ -53,7 +53,7 @@ def _check(made: Sample, function: Callable[..., Any], rng: np.random.Generator)
         expected = _results(function, made.arguments)
     except (DifferentiationError, NotImplementedError):
         return []  # it has no derivative, and says so
-    tolerances = _tolerances(function, made.arguments, expected, rng)
+    tolerances = _tolerances(function, made.arguments, expected, rng, single="float32" in str(made))
     stage, program = "capture", None
     try:
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -97,20 +97,26 @@ def _stages(made: Sample, function: Callable[..., Any]) -> Iterator[tuple[str, P
 
 
 def _tolerances(
-    function: Callable[..., Any], arguments: Sequence[Array], expected: Results, rng: np.random.Generator
+    function: Callable[..., Any],
+    arguments: Sequence[Array],
+    expected: Results,
+    rng: np.random.Generator,
+    *,
+    single: bool,
 ) -> list[Any]:
     """For each result: how far off floats may be, or which of other elements may be anything.
 
-    Measured by what a few units in the last place of the arguments do, and by the result in double precision.
+    Measured by what a few units in the last place of the arguments do, and by the result in double precision; `single`
+    says whether some of it is computed in single precision.
     """
     runs = [_results(function, perturbed(rng, arguments, 3.0)) for _ in range(_RUNS)]
     wide = [a.astype(np.float64) if a.dtype == np.float32 else a for a in arguments]
     runs.append(_results(function, wide))
     # What is 0 by luck may be the difference of numbers as large as these.
     floats = [a for a in (*arguments, *expected) if a.dtype.kind == "f"]
-    single = any(a.dtype == np.float32 for a in floats)
+    eps = float(np.finfo(np.float32 if single else np.float64).eps)
     scale = max((float(np.abs(a).max(initial=1)) for a in floats), default=1.0)
-    least = 32 * float(np.finfo(np.float32 if single else np.float64).eps) * scale
+    least = 32 * eps * scale
     found: list[Any] = []
     for number, result in enumerate(expected):
         others = [run[number] for run in runs]
@@ -119,9 +125,7 @@ def _tolerances(
             continue
         with np.errstate(all="ignore"):
             apart = [np.abs(other.astype(np.float64) - result).max(initial=0) for other in others]
-        own = np.finfo(result.dtype)
-        relative = 64 * float(own.eps) * np.abs(result).max(initial=0)
-        found.append(10 * max(apart) + relative + least + float(own.tiny))
+        found.append(10 * max(apart) + 64 * eps * np.abs(result).max(initial=0) + least)
     return found
 
 

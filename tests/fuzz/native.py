@@ -22,7 +22,7 @@ def emit(kernel: Kernel, name: str, target: Target) -> list[Function]:
     if isinstance(kernel, Contraction):
         return emit_contraction(kernel, name, target)
 
-    return [emit_loop(kernel, name, target)]
+    return emit_loop(kernel, name, target)
 
 
 def compile_kernel(kernel: Kernel, target: Target) -> Runner:

@@ -38,6 +38,8 @@ Hook = Callable[[str, Array, np.dtype[Any]], Array]
 
 _WIDER = {"f4": np.float64, "f8": np.longdouble}
 _WORD = 1 << 64
+#: Operators whose result may be much smaller than what they add up.
+_CANCELLING = {"fma", "logaddexp", "logaddexp2"}
 
 
 # --- addresses --------------------------------------------------------------------------------------------------------
@@ -109,8 +111,8 @@ def run_kernel(
         At which element each pointer points; 0 if not given.
     hook : callable, optional
         Called with the operator (``"load"``, ``"contract"``, an instruction's; ``"reduce"`` for what is about to be
-        summed up, ``"factor"`` for a factor of an fma), each value, and the dtype that the kernel says it has; what it
-        gives is used instead. For estimates of rounding errors.
+        summed up, ``"operand"`` for those of an operator that adds inside), each value, and the dtype that the kernel
+        says it has; what it gives is used instead. For estimates of rounding errors.
     """
     run = _Run(kernel, arrays, offsets or [0] * len(arrays), hook or (lambda _operator, value, _dtype: value))
     with np.errstate(all="ignore"):
@@ -171,8 +173,8 @@ class _Run:
             return operands[0].astype(instruction.dtype)
         if instruction.operator in REDUCTIONS:
             return self.reduce(instruction.operator, operands[0], instruction.dtype)
-        if instruction.operator == "fma":
-            operands[0] = self.hook("factor", operands[0], instruction.dtype)
+        if instruction.operator in _CANCELLING:
+            operands = [self.hook("operand", operand, instruction.dtype) for operand in operands]
         return np.asarray(OPERATORS[instruction.operator].function(*operands))
 
     def position(self, start: int, strides: Sequence[int]) -> Array:
