@@ -20,8 +20,8 @@ from twopass.backends.llvm.body import (
     to_memory,
 )
 from twopass.backends.llvm.builder import I32, I64, PTR, Function, Type, Value, literal, scalar_type
+from twopass.backends.llvm.contractions.tiles import Piece, first_lanes, opaque
 from twopass.backends.llvm.target import Target
-from twopass.backends.llvm.tiles import Piece, first_lanes, opaque
 from twopass.program.ir import Access, Contraction, Instruction
 
 __all__ = ["Anchor", "Body", "Epilogue", "Values"]

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twopass.backends.llvm.builder import Function, Value, literal, scalar_type
+from twopass.backends.llvm.contractions.tiles import Piece, first_lanes, opaque
 from twopass.backends.llvm.target import Target
-from twopass.backends.llvm.tiles import Piece, first_lanes, opaque
 from twopass.program.ir import Contraction
 
 __all__ = ["along_k", "dots", "most_rows"]
