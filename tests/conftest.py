@@ -21,8 +21,14 @@ def root() -> Path:
     return ROOT
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Compiled code of the tests stays out of the user's cache, and old code out of the tests."""
+    os.environ.setdefault("TWOPASS_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture(scope="session")
-def environment() -> dict[str, str]:
+def environment(_own_cache: None) -> dict[str, str]:
     """The environment of a child process that imports the same twopass as this one."""
     package_folder = str(Path(twopass.__file__).parent.parent)
     inherited = os.environ.get("PYTHONPATH")

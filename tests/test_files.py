@@ -17,6 +17,19 @@ def test_the_content_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, mo
     assert calls == ["fsync", "replace", "fsync"]
 
 
+def test_what_can_be_made_again_is_not_forced_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: pytest.fail("forced to the disk"))
+    write_atomically(tmp_path / "a.txt", b"new", durable=False)
+    assert (tmp_path / "a.txt").read_bytes() == b"new"
+
+
+def test_a_private_file_is_private_from_the_beginning(tmp_path: Path) -> None:
+    if os.name != "posix":
+        pytest.skip("this system has no permissions of this kind")
+    write_atomically(tmp_path / "a.txt", b"", mode=0o600)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_a_failure_leaves_the_old_content_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str

@@ -11,11 +11,23 @@ __all__ = ["TEMPORARY", "sync_folder", "write_atomically"]
 TEMPORARY = ".partial"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, *, durable: bool = True, mode: int = 0o666) -> None:
     """Write a file, creating its folder when needed.
 
     Whoever looks, even after a crash of the process or the machine, finds the old content or the new one: the new one
     is written beside it, forced to the disk, and put in place by a rename.
+
+    Parameters
+    ----------
+    path : Path
+        Which file.
+    content : bytes
+        What it will hold.
+    durable : bool
+        Whether to force it to the disk, which takes milliseconds. Without, a crash of the machine (not of the process)
+        may leave something else.
+    mode : int
+        Who may do what with the file, as far as the umask leaves it.
 
     Raises
     ------
@@ -35,15 +47,17 @@ def write_atomically(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.urandom(4).hex()}{TEMPORARY}")
     try:
-        with unfinished.open("xb") as file:
+        with open(unfinished, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.replace(unfinished, path)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    if durable:
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -94,12 +94,17 @@ def test_the_platforms_folder(platform: str, variable: str, expected: str, monke
     assert cache.folder() == Path(expected.format("/somewhere"))
 
 
-def test_the_folder_is_the_users_alone(folder: Path) -> None:
-    get(Maker())
-    if hasattr(os, "getuid"):
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        (entry,) = folder.iterdir()
-        assert not entry.stat().st_mode & 0o022
+def test_the_folder_is_the_users_alone_whatever_the_umask(folder: Path) -> None:
+    if not hasattr(os, "getuid"):
+        pytest.skip("this system has no permissions of this kind")
+    before = os.umask(0o002)
+    try:
+        get(Maker())
+    finally:
+        os.umask(before)
+    (entry,) = folder.iterdir()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700 and stat.S_IMODE(entry.stat().st_mode) == 0o600
+    assert get(Maker())[1]
 
 
 @pytest.mark.parametrize("which", ["folder", "entry"])

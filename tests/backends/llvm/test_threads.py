@@ -15,7 +15,7 @@ from backends.llvm.programs import F4
 from twopass.backends import llvm
 from twopass.backends.llvm import build
 from twopass.backends.llvm.runtime import MAX_THREADS
-from twopass.backends.llvm.threads import allowed, check_threads, ensure, pool
+from twopass.backends.llvm.threads import POOL, allowed, check_threads, ensure
 from twopass.errors import ArgumentError
 from twopass.program.interpreter import interpret
 
@@ -94,9 +94,9 @@ def test_idle_threads_use_no_processor_time() -> None:
 def test_the_pool_has_as_many_threads_as_were_asked_for() -> None:
     ensure(3)
     ensure(2)
-    assert pool().ready >= 3
+    assert POOL.ready >= 3
     names = [thread.name for thread in threading.enumerate() if thread.name.startswith("twopass-")]
-    assert len(names) == len(set(names)) == pool().ready - 1
+    assert len(names) == len(set(names)) == POOL.ready - 1
     assert all(thread.daemon for thread in threading.enumerate() if thread.name in names)
 
 
@@ -112,12 +112,12 @@ def test_a_busy_pool_leaves_a_program_to_its_caller() -> None:
     run = llvm.compile(programs.ping_pong(600, 10), threads=2)
     arrays = [np.arange(600, dtype=F4)]
     run(arrays)
-    pool().busy = 1
+    POOL.busy = 1
     try:
         assert np.array_equal(run(arrays)[0], arrays[0])
-        assert pool().busy == 1
+        assert POOL.busy == 1
     finally:
-        pool().busy = 0
+        POOL.busy = 0
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
@@ -22,7 +22,6 @@ __all__ = ["KEPT", "build", "structure"]
 KEPT = 32
 
 _codes: OrderedDict[tuple[str, Target, int], Code] = OrderedDict()
-_lock = threading.Lock()
 
 
 def build(
@@ -35,7 +34,10 @@ def build(
     """Compile a program for this machine; see `twopass.backends.llvm.compile`."""
     target = host()
     count = best_threads(program, target, allowed()) if threads is None else check_threads(threads)
-    planned = plan(program, count, worth_sharing(program, target))
+    shared = worth_sharing(program, target)
+    if not any(shared):
+        count = 1  # nobody else would have anything to do
+    planned = plan(program, count, shared)
     code = _code(program, planned, target, count, emitters)
     return Executable(
         program,
@@ -57,19 +59,21 @@ def _code(
 ) -> Code:
     """The code of a program: from this process, from the disk, or new."""
     name = (structure(program), target, threads)
-    with _lock:
-        if name in _codes:
+    # Other Python threads may do the same at the same time; there is no lock that a forked process could inherit.
+    known = _codes.get(name)
+    if known is not None:
+        with contextlib.suppress(KeyError):
             _codes.move_to_end(name)
-            return _codes[name]
+        return known
 
     def make() -> bytes:
         return assemble(write(program, planned, target, threads=threads, emitters=emitters), target)
 
     content, _ = cache.object_code((name[0], str(threads)), target, make)
     code = load(content, target)
-    with _lock:
-        _codes[name] = code
-        while len(_codes) > KEPT:
+    _codes[name] = code
+    while len(_codes) > KEPT:
+        with contextlib.suppress(KeyError):
             _codes.popitem(last=False)
     return code
 

@@ -134,7 +134,8 @@ def _write(path: Path, code: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not _is_ours(os.stat(path.parent)):
             return
-        write_atomically(path, _MAGIC + hashlib.sha256(code).digest() + code)
+        # Not forced to the disk: what a crash of the machine damages is noticed by its digest.
+        write_atomically(path, _MAGIC + hashlib.sha256(code).digest() + code, durable=False, mode=0o600)
         _shrink(path.parent)
 
 

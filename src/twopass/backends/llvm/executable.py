@@ -11,7 +11,6 @@ once, or a program calls itself through NumPy, there are as many frames as runs.
 from __future__ import annotations
 
 import ctypes
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,7 +74,6 @@ class Executable:
         self._fresh = [(shape_of[buffer], buffer.dtype) for buffer in self._buffers[self._inputs :]]
         self._places = [self._buffers.index(buffer) for buffer in program.outputs]
         self._plain = self._places == list(range(self._inputs, len(self._buffers)))
-        self._lock = threading.Lock()
         self._frames = [self._new_frame()]
         self._enter = self._frames[0].enter
 
@@ -136,10 +134,10 @@ class Executable:
 
     def _frame(self, number: int) -> _Frame:
         """One of the frames; there is always another."""
-        with self._lock:
-            if number >= len(self._frames):
-                self._frames.append(self._new_frame())
-            return self._frames[number]
+        # Without a lock, which the child of a forked process could find locked. Two threads make two frames.
+        if number >= len(self._frames):
+            self._frames.append(self._new_frame())
+        return self._frames[number]
 
     def _new_frame(self) -> _Frame:
         return _Frame(self._program, self._code, self._buffers, self._constants, self.threads, self._short)
@@ -190,7 +188,7 @@ class _Frame:
             "table": ctypes.addressof(self._table),
             "arena": _pointer(self._arena),
             "expected": ctypes.addressof(self._expected),
-            "pool": ctypes.addressof(pools.pool()) if threads > 1 else None,
+            "pool": ctypes.addressof(pools.POOL) if threads > 1 else None,
             "barrier": entry.barrier,
             "invoke": entry.invoke,
             "callback": ctypes.cast(self._callback, ctypes.c_void_p),

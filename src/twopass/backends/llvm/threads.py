@@ -22,7 +22,7 @@ from pathlib import Path
 from twopass.backends.llvm.runtime import MAX_THREADS, Pool, runtime
 from twopass.errors import ArgumentError, compose
 
-__all__ = ["allowed", "check_threads", "ensure", "pool"]
+__all__ = ["POOL", "allowed", "check_threads", "ensure"]
 
 _lock = threading.Lock()
 
@@ -64,26 +64,29 @@ def check_threads(threads: int) -> int:
     return threads
 
 
-@functools.cache
-def pool() -> Pool:
+def _new_pool() -> Pool:
     """The threads' common memory, never freed: workers may look at it until the process ends."""
-    size = ctypes.sizeof(Pool)
-    memory = ctypes.create_string_buffer(size + 64)
+    memory = ctypes.create_string_buffer(ctypes.sizeof(Pool) + 64)
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(memory))
-    start = -(-ctypes.addressof(memory) // 64) * 64
-    made = Pool.from_address(start)
+    made = Pool.from_address(-(-ctypes.addressof(memory) // 64) * 64)
     made.ready = 1
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=functools.partial(_forget, made))
     return made
 
 
-def _forget(made: Pool) -> None:
+#: This process's pool. It has no threads before a program wants some.
+POOL = _new_pool()
+
+
+def _forget() -> None:
     """In a child process: the workers stayed in the parent."""
     global _lock
     _lock = threading.Lock()
-    ctypes.memset(ctypes.addressof(made), 0, ctypes.sizeof(made))
-    made.ready = 1
+    ctypes.memset(ctypes.addressof(POOL), 0, ctypes.sizeof(POOL))
+    POOL.ready = 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 def ensure(threads: int) -> None:
@@ -94,11 +97,8 @@ def ensure(threads: int) -> None:
     RuntimeError
         If the system does not give any more threads.
     """
-    made = pool()
+    work, place = runtime().work, ctypes.addressof(POOL)
     with _lock:
-        for number in range(made.ready, threads):
-            worker = threading.Thread(
-                target=runtime().work, args=(ctypes.addressof(made), number), name=f"twopass-{number}", daemon=True
-            )
-            worker.start()
-            made.ready = number + 1
+        for number in range(POOL.ready, threads):
+            threading.Thread(target=work, args=(place, number), name=f"twopass-{number}", daemon=True).start()
+            POOL.ready = number + 1
