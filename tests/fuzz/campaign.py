@@ -42,7 +42,7 @@ def _process(kind: str, seed: int, count: int) -> Iterator[Failure | None]:
     """The results of one process, which ends early if it dies."""
     command = [sys.executable, "-W", "error", "-m", "tests.fuzz.worker", kind, str(seed), str(count)]
     path = os.pathsep.join([str(ROOT), str(ROOT / "src")])
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": path, "TWOPASS_CACHE": "off", "OPENBLAS_NUM_THREADS": "1"}
     with subprocess.Popen(
         command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -21,7 +21,7 @@ MACHINES = (
 )
 DTYPES = tuple(np.dtype(t) for t in (np.float32, np.float64, np.int64, np.int32, np.uint8, np.uint64, np.bool_))
 #: Lengths of axes: whole vectors and tiles, and one more or less.
-_LENGTHS = (1, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 47, 48, 49, 64, 65, 100)
+_LENGTHS = (1, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 47, 48, 49, 64, 65, 100, 130, 300)
 
 
 class _Memory:
@@ -99,11 +99,11 @@ def loop(
     operators : sequence of str, optional
         Which may occur in the body, if not all (conversions, literals and clipping occur always).
     limit : int
-        How many points the domain may have.
+        How many points the domain has; every tenth domain may have ten times as many.
     reductions, panels, through : bool
         Whether these may occur.
     """
-    domain = _lengths(rng, int(rng.integers(1, 5)), limit)
+    domain = _lengths(rng, int(rng.integers(1, 5)), limit if rng.random() < 0.9 else 10 * limit)
     inner = int(rng.integers(1, len(domain) + 1)) if reductions and rng.random() < 0.45 else 0
     memory = _Memory(rng)
     inputs: list[Access] = []

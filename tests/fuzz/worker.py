@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import json
 import sys
@@ -68,11 +69,19 @@ def check_contraction(seed: int) -> list[str]:
     return check_kernel(generate.contraction(rng, operators=_NAMES), rng)
 
 
+def check_fault(seed: int) -> list[str]:
+    """Not a check of twopass but of the fuzzer: every third seed reads beyond the end of a buffer."""
+    array = guarded(np.arange(4.0))
+    ctypes.c_double.from_address(array.ctypes.data + 8 * (3 + (seed % 3 == 1))).value  # noqa: B018
+    return []
+
+
 CHECKS: dict[str, Callable[[int], list[str]]] = {
     "loop": check_loop,
     "contraction": check_contraction,
     "function": check_function,
     "gradient": check_gradient,
+    "fault": check_fault,
 }
 
 
