@@ -11,21 +11,33 @@ import twopass as tp
 from rules import laws
 from twopass.graph.capture import capture, split
 from twopass.graph.interpreter import evaluate
-from twopass.graph.passes import run
+from twopass.graph.passes import PIPELINE, normalize
+from twopass.graph.scan import scan
+from twopass.graph.verify import verify, verify_values
 
 #: Their results have shapes that depend on values.
 SHAPES_FROM_VALUES = {np.trim_zeros}
 CASES = [case for case in laws.cases() if case.function not in SHAPES_FROM_VALUES]
 each = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+#: The body of a loop is a graph for one dtype.
+SINGLE = [case for case in CASES if case.function is not scan]
+BY_DTYPE = [(case, np.float64) for case in CASES] + [(case, np.float32) for case in SINGLE]
 
 
 def rng_for(case: laws.Case) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(case.name.encode()))
 
 
-def interpreted(f, args, passes=lambda graph: graph):
+def interpreted(f, args, passes=()):
     graph, outputs = capture(f, args)
-    return tp.tree.leaves(outputs.build(evaluate(passes(graph), split(args).leaves)))
+    verify(graph)
+    is_normal = False
+    for step, _ in passes:
+        graph = step(graph)
+        is_normal |= step is normalize
+        verify(graph, normal=is_normal)
+    verify_values(graph, split(args).leaves)
+    return tp.tree.leaves(outputs.build(evaluate(graph, split(args).leaves)))
 
 
 def same(found, expected, tolerance):
@@ -35,8 +47,7 @@ def same(found, expected, tolerance):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * scale)
 
 
-@each
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("case", "dtype"), BY_DTYPE, ids=[f"{c.name}-{d.__name__}" for c, d in BY_DTYPE])
 def test_values(case, dtype):
     operands = case.draw(rng_for(case), dtype)
     tolerance = 1e-13 if dtype is np.float64 else 3e-6
@@ -46,7 +57,7 @@ def test_values(case, dtype):
 
     expected = function(*operands)
     same(interpreted(function, tuple(operands)), expected, tolerance if case.rule is None else 0)
-    same(interpreted(function, tuple(operands), run), expected, tolerance)
+    same(interpreted(function, tuple(operands), PIPELINE), expected, tolerance)
 
 
 @each
@@ -65,4 +76,4 @@ def test_derivatives(case):
     for f, directions in ((reverse, cotangents), (forward, tangents)):
         expected = tp.tree.leaves(f(operands, directions))
         same(interpreted(f, (operands, directions)), expected, 1e-13)
-        same(interpreted(f, (operands, directions), run), expected, 1e-11)
+        same(interpreted(f, (operands, directions), PIPELINE), expected, 1e-11)

@@ -11,6 +11,7 @@ dtypes and promotion. The values themselves never get into the graph.
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -344,7 +345,7 @@ def capture(f: Callable[..., Any], args: tuple[Any, ...], names: Sequence[str] =
     args : tuple
         Arguments of the types that the graph is for. Its inputs are the leaves of `split`.
     names : sequence of str
-        Names of the parameters, for those of the inputs.
+        Names of the parameters, for those of the inputs; by default the function's own.
 
     Raises
     ------
@@ -352,6 +353,7 @@ def capture(f: Callable[..., Any], args: tuple[Any, ...], names: Sequence[str] =
         When the function needs values.
     """
     given = split(args)
+    names = names or _parameters(f)
     trace = GraphTrace()
     arrays = [trace.input(leaf, _name(path, names)) for leaf, path in zip(given.leaves, given.names, strict=True)]
     inputs = tuple(array._primal.node for array in arrays)
@@ -360,6 +362,14 @@ def capture(f: Callable[..., Any], args: tuple[Any, ...], names: Sequence[str] =
         nodes: list[Node] = []
         found = [_found(trace, leaf, nodes) for leaf in leaves]
     return Graph(inputs, tuple(nodes)), Outputs(structure, tuple(found))
+
+
+def _parameters(f: Callable[..., Any]) -> list[str]:
+    """The names of a function's parameters, as far as they are known."""
+    try:
+        return list(inspect.signature(f).parameters)
+    except (TypeError, ValueError):
+        return []
 
 
 def _name(path: str, names: Sequence[str]) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from twopass.graph.ir import Constant, Graph, Input, Node, substitute
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "steps"]
 
 
 def evaluate(graph: Graph, values: Sequence[Any]) -> list[Any]:
@@ -26,16 +26,27 @@ def evaluate(graph: Graph, values: Sequence[Any]) -> list[Any]:
     values : sequence
         One for each input.
     """
+    wanted = {id(output) for output in graph.outputs}
+    found = {id(node): value for node, value in steps(graph, values) if id(node) in wanted}
+    return [found[id(output)] for output in graph.outputs]
+
+
+def steps(graph: Graph, values: Sequence[Any]) -> Iterator[tuple[Node, Any]]:
+    """Compute a graph node by node; what no later node reads is let go."""
     nodes = graph.nodes()
     uses = Counter(id(operand) for node in nodes for operand in node.operands)
-    uses.update(id(output) for output in graph.outputs)
     known: dict[int, Any] = {id(node): value for node, value in zip(graph.inputs, values, strict=True)}
-    with np.errstate(all="ignore"):
-        for node in nodes:
-            if not isinstance(node, Input):
+    for node in nodes:
+        if not isinstance(node, Input):
+            with np.errstate(all="ignore"):
                 known[id(node)] = _compute(node, known)
-                _forget(node, uses, known)
-    return [known[id(output)] for output in graph.outputs]
+        yield node, known[id(node)]
+        for operand in node.operands:
+            uses[id(operand)] -= 1
+            if not uses[id(operand)]:
+                known.pop(id(operand), None)
+        if not uses[id(node)]:
+            known.pop(id(node), None)
 
 
 def _compute(node: Node, known: dict[int, Any]) -> Any:
@@ -46,11 +57,3 @@ def _compute(node: Node, known: dict[int, Any]) -> Any:
         return known[id(operand)]
 
     return node.call(*substitute(node.args, value), **substitute(dict(node.kwargs), value))
-
-
-def _forget(node: Node, uses: Counter[int], known: dict[int, Any]) -> None:
-    """Let go of the values that no later node reads."""
-    for operand in node.operands:
-        uses[id(operand)] -= 1
-        if not uses[id(operand)]:
-            known.pop(id(operand), None)

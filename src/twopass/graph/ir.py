@@ -170,6 +170,11 @@ class Graph:
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes())
 
+    def __str__(self) -> str:
+        from twopass.graph.printer import to_text  # which imports this module
+
+        return to_text(self)
+
 
 def nodes_in(outputs: Sequence[Node], first: Sequence[Node] = ()) -> list[Node]:
     """What some nodes reach, in an order in which it can be computed: depth first, and the same every time."""

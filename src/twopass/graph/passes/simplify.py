@@ -146,6 +146,13 @@ def _plus_negative(node: Node, builder: Builder) -> Node | None:
         return _spread(builder.call(other, a, b.args[0]), node, builder)
     if _is(np.negative, a) and node.function is np.add:
         return _spread(builder.call(np.subtract, b, a.args[0]), node, builder)
+    if _is(np.multiply, b):
+        # a + -2 * x is a - 2 * x.
+        for factor, x in (b.args, b.args[::-1]):
+            positive = _without_sign(factor, builder)
+            if positive is not None and not _is(np.negative, factor):
+                other = np.subtract if node.function is np.add else np.add
+                return _spread(builder.call(other, a, builder.call(np.multiply, positive, x)), node, builder)
     return None
 
 
@@ -336,11 +343,22 @@ def _small_operands(node: Node, builder: Builder) -> Node | None:
         return None
     if not all(isinstance(arg, Node) for arg in node.args):
         return None
-    small = [arg.args[0] if _is(np.broadcast_to, arg) else arg for arg in node.args]
+    small = [_smaller(arg) for arg in node.args]
     if all(a is b for a, b in zip(small, node.args, strict=True)):
         return None
     shape = np.broadcast_shapes(*(arg.shape for arg in small))
     return _spread(builder.node(node.function, tuple(small), {}, Type(shape, node.dtype)), node, builder)
+
+
+def _smaller(operand: Node) -> Node:
+    """An operand before it was stretched, or given leading axes of length 1."""
+    if _is(np.broadcast_to, operand):
+        return _inside(operand)
+    if _is(np.reshape, operand):
+        inner = _inside(operand)
+        if operand.shape == (1,) * (operand.ndim - inner.ndim) + inner.shape:
+            return inner
+    return operand
 
 
 # --- reductions -------------------------------------------------------------------------------------------------------

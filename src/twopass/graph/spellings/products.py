@@ -112,7 +112,7 @@ def _contraction(
         for letter, n in zip(term, operand.shape, strict=True):
             sizes[letter] = n if sizes.get(letter, 1) == 1 else sizes[letter]
     parts = [
-        _distinct(term, builder.astype(operand, node.dtype), sizes, builder)
+        _distinct(term, builder.astype(operand, node.dtype), sizes, output, builder)
         for term, operand in zip(terms, operands, strict=True)
     ]
     found = [set(term) for term, _ in parts]
@@ -134,15 +134,17 @@ def _contraction(
     return builder.broadcast_to(product, [sizes[letter] for letter in output])
 
 
-def _distinct(term: str, a: Node, sizes: dict[str, int], builder: Builder) -> tuple[str, Node]:
-    """An operand whose letters are different, without those that it is stretched along."""
+def _distinct(term: str, a: Node, sizes: dict[str, int], output: str, builder: Builder) -> tuple[str, Node]:
+    """An operand whose letters are different, without those that it is stretched along, and sums of one term."""
     for letter in term:
         while term.count(letter) > 1:
             first = term.index(letter)
             second = term.index(letter, first + 1)
             a = diagonal(a, builder, 0, first, second)
             term = term[:first] + term[first + 1 : second] + term[second + 1 :] + letter
-    kept = [i for i, letter in enumerate(term) if a.shape[i] == sizes[letter]]
+    kept = [
+        i for i, letter in enumerate(term) if a.shape[i] == sizes[letter] and (letter in output or sizes[letter] > 1)
+    ]
     return "".join(term[i] for i in kept), builder.reshape(a, [a.shape[i] for i in kept])
 
 
