@@ -288,7 +288,8 @@ class _Formulas:
         """The formula of an instruction."""
         operator, operands = instruction.operator, instruction.operands
         if operator == "literal":
-            return repr(instruction.parameters[0]), _ATOM
+            # As short as it can be written in its own precision: 0.01, not 0.009999999776482582.
+            return str(instruction.dtype.type(instruction.parameters[0])), _ATOM
         if operator == "position":
             return self.position(*instruction.parameters), _ATOM
         if operator in _INFIX:
