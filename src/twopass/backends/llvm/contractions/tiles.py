@@ -12,11 +12,11 @@ property of the kernel, so the bits do not depend on who computes which tile.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TypeVar
 
-from twopass.backends.llvm.builder import BOOL, Function, Type, Value, literal
+from twopass.backends.llvm.builder import BOOL, I64, Function, Type, Value, literal
 from twopass.backends.llvm.target import Target
 from twopass.program.ir import Access, Contraction
 
@@ -174,6 +174,8 @@ class Segment:
         How many k, in each of its panels.
     count, panel_stride : int
         How many panels of equal width, and from one to the next.
+    last : int
+        How many k in the last panel.
     """
 
     start: int
@@ -183,6 +185,7 @@ class Segment:
     length: int
     count: int = 1
     panel_stride: int = 0
+    last: int = 0
 
 
 def segments(kernel: Contraction) -> tuple[Segment, ...]:
@@ -191,12 +194,13 @@ def segments(kernel: Contraction) -> tuple[Segment, ...]:
     if access.panels is None:
         return (Segment(0, 0, access.strides[-2], access.strides[-1], kernel.k),)
     found: list[Segment] = []
-    start = 0
-    lengths = [max(0, min(w, kernel.k - sum(access.panels.widths[:i]))) for i, w in enumerate(access.panels.widths)]
-    for (width, length), count in runs(zip(access.panels.widths, lengths, strict=True)):
-        if length:
-            offset = access.panels.rows * start
-            found.append(Segment(start, offset, width, 1, length, count, access.panels.rows * width))
+    start, rows = 0, access.panels.rows
+    for width, count in runs(access.panels.widths):
+        count = min(count, -(-(kernel.k - start) // width))
+        if count > 0:
+            last = min(width, kernel.k - start - width * (count - 1))
+            length = width if count > 1 else last
+            found.append(Segment(start, rows * start, width, 1, length, count, rows * width, last))
         start += width * count
     return tuple(found)
 
@@ -319,22 +323,51 @@ def _segment(
     tile: Tile, segment: Segment, left: Value, right: Value, right_stride: int, sums: list[list[Value]]
 ) -> list[list[Value]]:
     """Add the products of a segment to each chain's sums."""
-    f = tile.f
-    if segment.count == 1:
-        return _stretch(tile, segment, left, right, right_stride, sums)
+    f, count, length = tile.f, segment.count, segment.length
+    if count == 1:
+        return _stretch(tile, segment, length, left, right, right_stride, sums)
+    unroll = _unroll(tile, len(sums))
+    cut = segment.last != length
+    if cut and (length % unroll or segment.last % unroll):
+        # The last panel has code of its own, because the steps of a loop must be a multiple of the unrolled ones.
+        whole = replace(segment, count=count - 1, last=length)
+        sums = _segment(tile, whole, left, right, right_stride, sums)
+        left = f.element(left, tile.type, (count - 1) * segment.panel_stride)
+        right = f.element(right, tile.type, (count - 1) * length * right_stride)
+        return _stretch(tile, segment, segment.last, left, right, right_stride, sums)
 
-    def panel(p: Value, *flat: Value) -> list[Value]:
-        a = f.element(left, tile.type, f.offset(p, segment.panel_stride))
-        b = f.element(right, tile.type, f.offset(p, segment.length * right_stride))
-        return _flat(_stretch(tile, segment, a, b, right_stride, _unflat(flat, len(sums))))
+    def panel(p: Value, left: Value, right: Value, *flat: Value) -> list[Value]:
+        steps: Value | int = length
+        if cut:
+            final = f.icmp("eq", p, literal(count - 1, I64))
+            steps = f.select(final, literal(segment.last, I64), literal(length, I64))
+        following = _flat(_stretch(tile, segment, steps, left, right, right_stride, _unflat(flat, len(sums))))
+        left = opaque(f, f.element(left, tile.type, segment.panel_stride))
+        return [left, opaque(f, f.element(right, tile.type, length * right_stride)), *following]
 
-    return _unflat(f.loop(segment.count, panel, _flat(sums)), len(sums))
+    _, _, *flat = f.loop(count, panel, [left, right, *_flat(sums)])
+    return _unflat(flat, len(sums))
+
+
+def _unroll(tile: Tile, chains: int) -> int:
+    """How many steps one iteration of a loop along k has."""
+    # LLVM moves loads of later steps to the front of the loop: there must be registers for them.
+    return chains * -(-min(8, -(-tile.target.registers * 3 // 8 // tile.size)) // chains)
 
 
 def _stretch(
-    tile: Tile, segment: Segment, left: Value, right: Value, right_stride: int, sums: list[list[Value]]
+    tile: Tile,
+    segment: Segment,
+    length: Value | int,
+    left: Value,
+    right: Value,
+    right_stride: int,
+    sums: list[list[Value]],
 ) -> list[list[Value]]:
-    """Add the products of `segment.length` consecutive k, from where the pointers are."""
+    """Add the products of so many consecutive k, from where the pointers are.
+
+    A length that is known only at run time is a multiple of `_unroll`.
+    """
     f, chains = tile.f, len(sums)
 
     def steps(left: Value, right: Value, count: int, sums: Sequence[list[Value]]) -> list[list[Value]]:
@@ -352,13 +385,12 @@ def _stretch(
         following = _flat(steps(left, right, unroll, _unflat(flat, chains)))
         return [moved(left, unroll * segment.stride), moved(right, unroll * right_stride), *following]
 
-    # LLVM moves loads of later steps to the front of the loop: there must be registers for them.
-    unroll = chains * -(-min(8, -(-tile.target.registers * 3 // 8 // tile.size)) // chains)
-    whole = segment.length // unroll * unroll
-    if segment.length * tile.size <= _STRAIGHT or whole <= unroll:
-        return steps(left, right, segment.length, sums)
+    unroll = _unroll(tile, chains)
+    whole, rest = (length // unroll * unroll, length % unroll) if isinstance(length, int) else (length, 0)
+    if isinstance(length, int) and (length * tile.size <= _STRAIGHT or length < 2 * unroll):
+        return steps(left, right, length, sums)
     left, right, *flat = f.loop(whole, body, [left, right, *_flat(sums)], step=unroll)
-    return steps(left, right, segment.length - whole, _unflat(flat, chains))
+    return steps(left, right, rest, _unflat(flat, chains))
 
 
 def _flat(sums: Sequence[Sequence[Value]]) -> list[Value]:
