@@ -32,8 +32,8 @@ from twopass.program.ir import Loop
 __all__ = ["emit_loop"]
 
 
-def emit_loop(kernel: Loop, name: str, target: Target) -> Function:
-    """The function of a loop kernel.
+def emit_loop(kernel: Loop, name: str, target: Target) -> list[Function]:
+    """The functions of a loop kernel, itself last.
 
     Parameters
     ----------
@@ -46,8 +46,9 @@ def emit_loop(kernel: Loop, name: str, target: Target) -> Function:
 
     Returns
     -------
-    Function
-        Its `text()`, and in `declared` the declarations of what it calls.
+    list of Function
+        Each has its `text()`, and in `declared` the declarations of what it calls. The ones before the last are
+        helpers, of which the same name means the same function, in other kernels too.
     """
     count = len(kernel.inputs) + len(kernel.stores)
     parameters = [(PTR, f"p{i}") for i in range(count)] + [(I64, "begin"), (I64, "end")]
@@ -61,10 +62,12 @@ def emit_loop(kernel: Loop, name: str, target: Target) -> Function:
                 instead="Reduce in two kernels: blocks first, then their results.",
             )
         )
-    if 0 not in kernel.domain[:outer]:
-        begin, end = f.parameters[-2:]
-        f.when(f.icmp("slt", begin, end), lambda: _Writer(f, kernel, target).write())
-    return f
+    if 0 in kernel.domain[:outer]:
+        return [f]
+    writer = _Writer(f, kernel, target)
+    begin, end = f.parameters[-2:]
+    f.when(f.icmp("slt", begin, end), writer.write)
+    return [*writer.helpers(), f]
 
 
 class _Writer:
@@ -80,7 +83,14 @@ class _Writer:
         self.body = body
         self.work = work_of(body[n - inputs].operator for n in self.needed if n >= inputs)
         self.codes = _codes(f, nests(kernel, body), kernel, target)
-        self.passes = Passes(self.codes, stored, self.needed, self.work) if kernel.inner else None
+        self.unrolls = {code: self.unroll(code) for code in self.codes}
+        self.passes = None
+        if kernel.inner:
+            self.passes = Passes(self.codes, stored, self.needed, self.work, self.unrolls[self.codes[0]])
+
+    def helpers(self) -> list[Function]:
+        """The functions that the kernel calls."""
+        return list({name: helper for code in self.codes for name, helper in code.helpers.items()}.values())
 
     def write(self) -> None:
         """All of the kernel."""
@@ -156,15 +166,18 @@ class _Writer:
     def strip(self, frame: Frame, axis: Axis) -> None:
         """Points along the vector axis: several vectors at once, then one, then a part of one."""
         start, stop = self.bounds(axis)
-        unroll = 1 if frame.code.cross is not None else self.unroll(-(-axis.length // frame.code.lanes))
+        unroll = self.unrolls[frame.code]
         if isinstance(stop, int):
             self.static_strip(frame, stop, unroll)
         else:
             assert isinstance(start, Value)
             self.dynamic_strip(frame, start, stop, unroll)
 
-    def unroll(self, vectors: int) -> int:
-        """How many vectors are computed together: more if there is little to do for each."""
+    def unroll(self, code: Code) -> int:
+        """How many vectors along an outer vector axis are computed together: more if there is little to do for each."""
+        if code.vector is None or code.cross is not None or code.nest.axes[code.vector].inner:
+            return 1
+        vectors = -(-code.nest.axes[code.vector].length // code.lanes)
         most = 4 if self.work <= 8 else 2 if self.work <= 24 else 1
         return min(most, 1 << max(0, vectors.bit_length() - 1))
 

@@ -84,6 +84,8 @@ class Code:
         self.lanes = choice.lanes
         self.masked = choice.masked
         self.vector_bytes = vector_bytes
+        #: Functions that the code calls, by name.
+        self.helpers: dict[str, Function] = {}
         self.outer = sum(not nest.axes[axis].inner for axis in order)
         self.dtypes = [*(place.dtype for place in nest.places[: self.inputs]), *(i.dtype for i in nest.body)]
         self._level = {axis: level for level, axis in enumerate(order, 1)}
@@ -149,7 +151,7 @@ class Code:
         """Whether a place is accessed in rows along the cross axis."""
         if self.cross is None or place.strides[self.cross] != 1 or self.stride(place) in (0, 1):
             return False
-        return place.through is None or not self.vectors[place.through[0]]
+        return place.through is None or not {self.vector, self.cross} & self.depends[place.through[0]]
 
     def is_contiguous(self, place: Place) -> bool:
         """Whether lanes are next to each other in memory."""
@@ -175,6 +177,8 @@ class Frame:
         self._wide: dict[int, Value] = {}
         self._pointers: dict[int, Value] = {}
         self._positions: dict[int, Value] = {}
+        #: Buffers of values at the positions of the next axis.
+        self.kept: dict[int, Value] = {}
 
     def child(
         self,
@@ -212,7 +216,8 @@ class Frame:
             owner = self._owner(number)
             if owner is not self:
                 return owner.get(number)
-            self.values[number] = self._computed(number)
+            kept = self.parent.kept if self.parent is not None else {}
+            self.values[number] = self.recall(number, kept[number]) if number in kept else self._computed(number)
         return self.values[number]
 
     def _owner(self, number: int) -> Frame:
@@ -291,6 +296,26 @@ class Frame:
             f.splat(number_literal(stride, instruction.dtype), self.lanes),
         )
         return f.binary("add", f.splat(first, self.lanes), steps)
+
+    # --- buffers ----------------------------------------------------------------------------------------------------
+
+    def _in_buffer(self, buffer: Value, type: Type) -> Value:
+        """Where a buffer has what belongs to this position."""
+        assert self.axis is not None
+        step = 1 if self.axis == self.code.vector else self.lanes
+        return self.f.element(self.f.element(buffer, type, self.f.offset(self.index, step)), type, self.shift * step)
+
+    def keep(self, number: int, buffer: Value) -> None:
+        """Write a value to its buffer."""
+        dtype = self.code.dtypes[number]
+        self.f.store(to_memory(self.f, self.get(number), dtype), self._in_buffer(buffer, scalar_type(dtype)))
+
+    def recall(self, number: int, buffer: Value) -> Value:
+        """Read a value from its buffer."""
+        dtype = self.code.dtypes[number]
+        type = scalar_type(dtype)
+        value = self.f.load(self._in_buffer(buffer, type), type.wide(self.lanes))
+        return from_memory(self.f, value, dtype)
 
     # --- memory -----------------------------------------------------------------------------------------------------
 

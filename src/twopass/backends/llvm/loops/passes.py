@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from twopass.backends.llvm.body import closure
-from twopass.backends.llvm.builder import I64, Function, Value, literal
+from twopass.backends.llvm.builder import I64, Function, Value, literal, scalar_type
+from twopass.backends.llvm.loops.choices import work_of
 from twopass.backends.llvm.loops.frame import Code, Frame, Mask
 from twopass.backends.llvm.loops.planes import load_block, store_block
 from twopass.backends.llvm.loops.reduction import BLOCK, blocked, combine, fold, identity, tree
@@ -27,13 +28,19 @@ DType = np.dtype[Any]
 
 #: Most vectors of a row that stay in registers from one pass to the next.
 _ROW_VECTORS = 4
+#: From how many additions on a value is kept rather than computed again, and how much memory that may take.
+_EXPENSIVE, _BUFFER_BYTES = 6, 32 << 10
 
 
 class Passes:
     """The plan of all passes of a kernel, and the code of them."""
 
-    def __init__(self, codes: Sequence[Code], stored: Sequence[int], needed: set[int], work: float) -> None:
-        """Plan for the pieces of a kernel, whose outer axes are the same."""
+    def __init__(self, codes: Sequence[Code], stored: Sequence[int], needed: set[int], work: float, sites: int) -> None:
+        """Plan for the pieces of a kernel, whose outer axes are the same.
+
+        There are at most `sites` frames at a time.
+        """
+        self.sites = sites
         self.codes = codes
         self.f: Function = codes[0].f
         self.stored = list(enumerate(stored, codes[0].inputs))
@@ -45,8 +52,12 @@ class Passes:
         self.outer_stores = [store for store in self.stored if store not in self.inner_stores]
         stages = [self.stages[n] for _, n in self.inner_stores] + [self.stages[n] - 1 for n in self.reductions]
         self.last = max(stages, default=-1)
+        self.roots = [self._roots(stage) for stage in range(self.last + 1)]
         #: The vectors of rows that stay in registers.
         self.kept: dict[Frame, list[_Row]] = {}
+        #: Buffers of values that several passes need, by value and frame, and the first of these passes.
+        self.buffers: dict[tuple[int, int], Value] = {}
+        self.buffered = self._buffered()
 
     def run(self, frames: list[Frame]) -> None:
         """The code at points of the outer axes that differ on the vector axis."""
@@ -56,7 +67,7 @@ class Passes:
             self.prepare(rows, stage)
             numbers = [n for n in self.reductions if self.stages[n] == stage + 1]
             stores = self.inner_stores if stage == self.last else []
-            _Pass(self, rows, numbers, stores).run()
+            _Pass(self, stage, rows, numbers, stores).run()
         self.prepare(rows[:1], self.last + 1)
         values = [
             (frame, place, frame.operand(n, frame.code.is_vector(place)), n)
@@ -65,6 +76,43 @@ class Passes:
         ]
         for frame, place, value, n in values:
             frame.store(place, value, frame.code.dtypes[n])
+
+    def _roots(self, stage: int) -> set[int]:
+        """The values that a pass needs first of all."""
+        code = self.codes[0]
+        reduced = [code.instruction(n) for n in self.reductions if self.stages[n] == stage + 1]
+        stored = [n for _, n in self.inner_stores] if stage == self.last else []
+        return {*stored, *(instruction.operands[0] for instruction in reduced if instruction is not None)}
+
+    def _buffered(self) -> dict[int, int]:
+        """The values that take long to compute and are needed in several passes, with the first of these."""
+        code = self.codes[0]
+        if len(self.codes) > 1 or len(_lengths(code)) != 1:
+            return {}
+        needed = [closure(code.nest.body, code.inputs, roots) for roots in self.roots]
+        found: dict[int, int] = {}
+        for number, instruction in enumerate(code.nest.body, code.inputs):
+            passes = [stage for stage, numbers in enumerate(needed) if number in numbers]
+            inner = code.levels[number] > code.outer and code.vectors[number]
+            if inner and len(passes) > 1 and work_of([instruction.operator]) >= _EXPENSIVE:
+                found[number] = passes[0]
+        size = sum(code.dtypes[number].itemsize for number in found) * self.positions()
+        return found if size <= _BUFFER_BYTES else {}
+
+    def positions(self) -> int:
+        """How many elements of a value may be kept at a time."""
+        code = self.codes[0]
+        length = _lengths(code)[0]
+        return length + code.lanes if _is_inner(code, code.vector) else length * code.lanes * self.sites
+
+    def buffer(self, number: int, site: int) -> Value:
+        """Where a value of a frame is kept."""
+        if (number, site) not in self.buffers:
+            code = self.codes[0]
+            length = _lengths(code)[0]
+            count = length + code.lanes if _is_inner(code, code.vector) else length * code.lanes
+            self.buffers[number, site] = self.f.slot(scalar_type(code.dtypes[number]), count)
+        return self.buffers[number, site]
 
     def prepare(self, rows: Sequence[Sequence[Frame]], stage: int) -> None:
         """Compute what belongs to the outer axes and depends on no later reductions."""
@@ -115,9 +163,10 @@ class _Pass:
     """
 
     def __init__(
-        self, plan: Passes, rows: list[list[Frame]], numbers: list[int], stores: Sequence[tuple[int, int]]
+        self, plan: Passes, stage: int, rows: list[list[Frame]], numbers: list[int], stores: Sequence[tuple[int, int]]
     ) -> None:
         self.plan = plan
+        self.stage = stage
         self.f = plan.f
         self.rows = rows
         self.numbers = numbers
@@ -128,8 +177,7 @@ class _Pass:
             instruction = first.instruction(number)
             assert instruction is not None
             self.operands[number] = (instruction.operator, instruction.operands[0], instruction.dtype)
-        roots = [operand for _, operand, _ in self.operands.values()] + [n for _, n in stores]
-        self.needed = closure(first.nest.body, first.inputs, roots)
+        self.needed = closure(first.nest.body, first.inputs, plan.roots[stage])
         self.sites = len(rows[0])
         self.horizontal = any(_is_inner(code, code.vector) for code in plan.codes)
         self.lanes = max(code.lanes for code in plan.codes)
@@ -147,7 +195,8 @@ class _Pass:
             )
             return max(1, min(most, vectors))
         lengths = [_lengths(code)[-1] for code in self.plan.codes if _lengths(code)]
-        return max(1, min(4 // self.sites, *lengths)) if lengths else 1
+        # As many for a single frame as for each of several: the order of a sum must not depend on neighbours.
+        return max(1, min(4 // self.plan.sites, *lengths)) if lengths else 1
 
     # --- accumulators -----------------------------------------------------------------------------------------------
 
@@ -220,6 +269,11 @@ class _Pass:
             for frames in self.rows:
                 if 0 not in _lengths(frames[0].code):
                     totals = self.walk(_Row(frames), totals)
+        for number, first in self.plan.buffered.items():
+            if first == self.stage:
+                for site, frame in enumerate(self.rows[0]):
+                    if frame not in self.plan.kept:
+                        frame.kept[number] = self.plan.buffer(number, site)
         for place, number in enumerate(self.numbers):
             mine = totals[place * self.count : (place + 1) * self.count]
             operator, _, dtype = self.operands[number]
@@ -270,7 +324,6 @@ class _Pass:
         code = row.frames[0].code
         if code.cross is not None and row.frames[0].lanes > 1:
             return self.crossed(row.frames[0], length, totals)
-
         if self.horizontal:  # a piece of the kernel that has no vector axis
 
             def one(i: Value, *before: Value) -> list[Value]:
@@ -366,9 +419,16 @@ class _Pass:
                         continue  # see `crossed`
                     wide = frame.code.is_vector(store)
                     values.append((frame, store, frame.operand(number, wide), frame.code.dtypes[number]))
+                for number, first in self.plan.buffered.items():
+                    if first == self.stage and not self.in_registers(row.frames[0].parent):
+                        frame.keep(number, self.plan.buffer(number, site))
         for frame, store, value, dtype in values:
             frame.store(store, value, dtype)
         return after
+
+    def in_registers(self, frame: Frame | None) -> bool:
+        """Whether a row stays in registers, and need not be kept in a buffer."""
+        return frame in self.plan.kept
 
 
 def _blocks(rows: Sequence[_Row], lanes: int) -> list[list[Frame]]:

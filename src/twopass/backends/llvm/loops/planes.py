@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twopass.backends.llvm.body import from_memory, to_memory
-from twopass.backends.llvm.builder import BOOL, I64, Function, Value, literal, scalar_type
+from twopass.backends.llvm.builder import I64, Function, Type, Value, literal, scalar_type
 from twopass.backends.llvm.loops.frame import Frame, Mask, load_part, store_part
 from twopass.backends.llvm.loops.nest import Place
 
@@ -29,8 +29,7 @@ def transpose(f: Function, rows: Sequence[Value], vector_bytes: int = 16) -> lis
     """
     rows, lanes = list(rows), len(rows)
     places = [[(row, column) for column in range(lanes)] for row in range(lanes)]
-    size = lanes * rows[0].type.bytes
-    hidden = {64: "v", 32: "x"}.get(vector_bytes, "") if lanes >= 8 and 16 <= size <= vector_bytes else ""
+    hidden = _REGISTERS[vector_bytes] if _fits(rows[0].type, vector_bytes) else ""
     half = 1
     for number, (low, high) in enumerate(_stages(lanes, min(lanes, 16 // rows[0].type.bytes))):
         if hidden and number == 2:
@@ -43,6 +42,41 @@ def transpose(f: Function, rows: Sequence[Value], vector_bytes: int = 16) -> lis
         half *= 2
     columns = {place[0][1]: row for place, row in zip(places, rows, strict=True)}
     return [columns[column] for column in range(lanes)]
+
+
+#: By bytes of a vector: the class of the registers of x86 in assembly code.
+_REGISTERS = {64: "v", 32: "x"}
+
+
+def _fits(type: Type, vector_bytes: int) -> bool:
+    """Whether a square of these vectors is worth a function of its own, and can be given to one in registers."""
+    return vector_bytes in _REGISTERS and type.lanes in (8, 16) and 16 <= type.lanes * type.bytes <= vector_bytes
+
+
+def transposed(frame: Frame, rows: Sequence[Value]) -> list[Value]:
+    """The columns of a square matrix, by a function that all kernels of a module share if there can be one."""
+    f, type, lanes = frame.f, rows[0].type, len(rows)
+    if not _fits(type, frame.code.vector_bytes):
+        return transpose(f, rows)
+    result = "{" + ", ".join([str(type)] * lanes) + "}"
+    name = f"transpose.{type.suffix}"
+    if name not in frame.code.helpers:
+        frame.code.helpers[name] = _transposer(name, result, type, frame.code.vector_bytes)
+    given = ", ".join(f"{type} {row}" for row in rows)
+    columns = f.emit(f"call x86_regcallcc {result} @{name}({given})", type)
+    return [f.emit(f"extractvalue {result} {columns}, {i}", type) for i in range(lanes)]
+
+
+def _transposer(name: str, result: str, type: Type, vector_bytes: int) -> Function:
+    """The function that transposes a square; rows and columns are in registers."""
+    parameters = [(type, f"r{i}") for i in range(type.lanes)]
+    f = Function(name, parameters, result=Type(f"x86_regcallcc {result}"), attributes="noinline nounwind")
+    columns = Value("poison", type)
+    for i, column in enumerate(transpose(f, f.parameters, vector_bytes)):
+        columns = f.emit(f"insertvalue {result} {columns}, {type} {column}, {i}", type)
+    f.line(f"ret {result} {columns}")
+    f.ended = True
+    return f
 
 
 def _stages(lanes: int, block: int) -> list[tuple[list[int], list[int]]]:
@@ -71,7 +105,7 @@ def load_block(frames: Sequence[Frame], number: int) -> None:
         pointer = _row(frames[0], number, lane)
         rows.append(load_part(f, pointer, type, mask, frames[0].code.masked))
     rows += [Value("zeroinitializer", type)] * (lanes - len(rows))
-    for frame, column in zip(frames, transpose(f, rows, frames[0].code.vector_bytes), strict=False):
+    for frame, column in zip(frames, transposed(frames[0], rows), strict=False):
         frame.values[number] = from_memory(f, column, place.dtype)
 
 
@@ -81,7 +115,7 @@ def store_block(frames: Sequence[Frame], number: int, values: Sequence[Value]) -
     place = frames[0].code.nest.places[number]
     columns = [to_memory(f, value, place.dtype) for value in values]
     columns += [Value("poison", columns[0].type)] * (lanes - len(columns))
-    rows = transpose(f, columns, frames[0].code.vector_bytes)
+    rows = transposed(frames[0], columns)
     for lane, mask in _rows(frames, place):
         store_part(f, rows[lane], _row(frames[0], number, lane), mask, frames[0].code.masked)
 
@@ -103,10 +137,11 @@ def _rows(frames: Sequence[Frame], place: Place) -> list[tuple[int, Mask | None]
         assert outer.count is not None
         return [(lane, mask) for lane in range(outer.count)]
     # How many rows there are is known only when the code runs: the masks of others are empty.
-    every = mask.value if mask else Value("splat (i1 true)", BOOL.wide(lanes))
-    none = Value("zeroinitializer", BOOL.wide(lanes))
+    # (LLVM 22 widens a mask that is all or nothing wrongly. Comparisons it widens with zeros.)
+    columns = literal(len(frames) if mask else lanes, I64)
     found: list[tuple[int, Mask | None]] = []
     for lane in range(lanes):
         exists = f.icmp("sgt", outer.left, literal(lane, I64))
-        found.append((lane, Mask(f.select(exists, every, none), None, outer.left)))
+        left = f.select(exists, columns, literal(0, I64))
+        found.append((lane, Mask(f.first_lanes(left, lanes), None, left)))
     return found
