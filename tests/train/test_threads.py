@@ -1,4 +1,4 @@
-"""Threads of the matrix products: one for small networks, as chosen otherwise, and back to what they were after."""
+"""Threads of NumPy's matrix products: one for small networks, as chosen otherwise, and back to what they were after."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def test_threads_during_fit(units, threads, expected):
         pytest.skip("NumPy's BLAS library is one that threadpoolctl does not know")
     look = Look()
     net = tp.nn.Sequential(tp.nn.Dense(units, weight_initializer="zeros"), tp.nn.Dense(1))
-    trainer = tp.Trainer(net, "mean_squared_error", tp.optim.SGD(0.01), seed=0, threads=threads)
+    options = {"seed": 0, "threads": threads, "backend": "numpy"}
+    trainer = tp.Trainer(net, "mean_squared_error", tp.optim.SGD(0.01), **options)
     trainer.fit(np.ones((100, 200)), np.ones(100), epochs=1, batch_size=100)
     trainer.fit(np.ones((100, 200)), np.ones(100), epochs=1, batch_size=100, callbacks=[look])
     assert look.seen == (before if expected == "unchanged" else [expected] * len(before))

@@ -146,7 +146,7 @@ def test_every_sample_is_seen_once_an_epoch_in_a_new_order() -> None:
         return np.mean((prediction[:, 0] - target) ** 2)
 
     x, y = np.ones((10, 1)), np.arange(10.0)
-    trainer = Trainer(nn.Dense(1), loss, optim.SGD(0.001), seed=0)
+    trainer = Trainer(nn.Dense(1), loss, optim.SGD(0.001), seed=0, backend="numpy")
     trainer.fit(x, y, epochs=2, batch_size=4)
     first, second = np.concatenate(seen[1:4]), np.concatenate(seen[4:7])  # before them, the targets are checked
     assert [len(batch) for batch in seen[1:]] == [4, 4, 2, 4, 4, 2]

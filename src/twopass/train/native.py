@@ -142,25 +142,24 @@ class Programs:
             try:
                 return native(params, x)
             except CaptureError as error:
-                self.refuse(error, backend, "the network")
-                self._prediction = (net, threads), net
-                return net(params, x)
+                if backend == "llvm":
+                    raise
+                reason = str(error)
+            self.warn("the network", reason)
+            self._prediction = (net, threads), net
+            return net(params, x)
 
         self._prediction = (net, threads), predict
         return predict
 
-    def refuse(self, error: Exception, backend: str, what: str) -> None:
-        """Go on in NumPy, saying once why; or raise, if native code was asked for."""
-        if backend == "llvm":
-            raise error
-        if not self._warned:
-            self._warned = True
-            message = compose(
-                f"{what} cannot be compiled, and NumPy computes it, which is slower",
-                why=f"The reason: {error}",
-                instead="Pass backend='numpy' to the trainer if that is what you want.",
-            )
-            warnings.warn(message, stacklevel=2)
+    def warn(self, what: str, reason: str) -> None:
+        """Say once that NumPy computes what cannot be compiled."""
+        if self._warned:
+            return
+        self._warned = True
+        what += " cannot be compiled, and NumPy computes it, which is slower"
+        instead = "Change that, or pass backend='numpy' to the trainer if it is what you want."
+        warnings.warn(compose(what, why=f"The reason: {reason}", instead=instead), stacklevel=2)
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -316,12 +315,16 @@ def make_steps(run: Run) -> Steps:
         changes its shapes or dtypes.
     """
     trainer = run.trainer
-    if trainer.backend != "numpy":
-        try:
-            steps = NativeSteps(run)
-            steps.prepare(run.plan(run.first_epoch), trainer.state)
-        except (CaptureError, ArgumentError, ShapeError) as error:
-            trainer.programs.refuse(error, trainer.backend, "the training step")
-        else:
-            return steps
+    if trainer.backend == "numpy":
+        return EagerSteps(run)
+    try:
+        steps = NativeSteps(run)
+        steps.prepare(run.plan(run.first_epoch), trainer.state)
+    except (CaptureError, ArgumentError, ShapeError) as error:
+        if trainer.backend == "llvm":
+            raise
+        reason = str(error)
+    else:
+        return steps
+    trainer.programs.warn("the training step", reason)
     return EagerSteps(run)

@@ -187,7 +187,7 @@ def _as_array(values: Any, name: str, dtype: np.dtype[Any]) -> Array:
 
 def _check_finite(array: Array, name: str, dtype: np.dtype[Any], columns: Any) -> None:
     """Raise for the first number that is not finite once it has the dtype of the training."""
-    limit = float(np.finfo(dtype).max)
+    limit = min(float(np.finfo(dtype).max), float(np.finfo(array.dtype).max))  # half precision has no larger one
     step = max(1, _CHUNK // max(1, array[:1].size))
     for start in range(0, len(array) if array.size else 0, step):
         chunk = array[start : start + step]
