@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from twopass.api.reverse import vjp as differentiate_reverse
 from twopass.api.tracing import Function, check_like, conjugated
 from twopass.core.array import Array, apply
 from twopass.core.rule import Rule, detach, name_of
-from twopass.errors import ArgumentError, compose
+from twopass.errors import ArgumentError, CaptureError, compose
 
 __all__ = ["custom_rule", "stop_gradient"]
 
@@ -193,6 +194,10 @@ def custom_rule(
         leaves, structure = tree.flatten(args)
         if not any(type(leaf) is Array for leaf in leaves):
             return f(*args)
+        if not any(type(leaf) is Array and not leaf._trace.captures for leaf in leaves):
+            with contextlib.suppress(CaptureError):
+                return f(*args)
+            # It is no NumPy code, or it looks at values: one call in the graph, that is not looked into.
         user = _UserCall(f, jvp, vjp, structure)
         out = apply(_UserRule(f, user.run, outputs=True, user=user), tuple(leaves), {})
         return tree.unflatten(user.result, out)

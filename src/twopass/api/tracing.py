@@ -9,7 +9,7 @@ import numpy as np
 
 import twopass.rules  # noqa: F401 - fills the registry
 from twopass import tree
-from twopass.core.array import Array, primal_of
+from twopass.core.array import Array, stand_in
 from twopass.core.trace import ForwardTrace, ReverseTrace, Trace, snapshot
 from twopass.errors import ArgumentError, ShapeError, compose
 
@@ -30,6 +30,8 @@ def as_leaf(value: Any, name: str) -> Any:
     leaf: Any
     if type(value) is Array:
         leaf = value._clone()
+        if leaf._trace.captures and isinstance(stand_in(leaf), (float, complex)):
+            leaf = leaf.astype(leaf.dtype)  # a Python number gets a dtype of its own
     elif type(value) is np.ndarray or isinstance(value, (np.memmap, np.generic)):
         leaf = snapshot(value)
     elif isinstance(value, (float, complex)) and not isinstance(value, np.generic):
@@ -92,7 +94,7 @@ class Inputs:
 def _owned(value: Any, leaf: Any, seen: set[int]) -> Any:
     if type(value) is Array:
         return value._clone()  # one cotangent may have come to several leaves
-    if isinstance(primal_of(leaf), np.generic):
+    if isinstance(stand_in(leaf), np.generic):
         return value[()] if isinstance(value, np.ndarray) else value
     if not isinstance(value, np.ndarray):
         return np.array(value)

@@ -13,7 +13,11 @@ import numpy as np
 
 from twopass.errors import CaptureError, compose
 
-__all__ = ["Abstract", "refuse_value"]
+__all__ = ["Abstract", "UnknownShape", "refuse_value"]
+
+
+class UnknownShape(CaptureError):
+    """A result has a shape that depends on values."""
 
 
 class Abstract:
@@ -65,8 +69,8 @@ def refuse_value(what: str) -> NoReturn:
     """Raise because something needs the value of a captured array."""
     why = "The function runs once to record its operations, which later calls repeat with other values."
     instead = (
-        "Write np.where for a choice between values, tp.scan for a loop, np.take(table, i, axis=0) for table[i], or "
-        "leave this function uncompiled."
+        "Write np.where for a choice between values, tp.scan for a loop, np.asarray(table, like=i)[i] for an index "
+        "into a plain array, or leave this function uncompiled."
     )
     what = f"{what} needs a value that is not known while the function is captured"
     raise CaptureError(compose(what, why=why, instead=instead))

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from twopass.core.abstract import Abstract, refuse_value
+from twopass.core.abstract import Abstract, UnknownShape, refuse_value
 from twopass.core.operators import as_array, as_integers, astype, holds_traced
 from twopass.core.registry import ENGINE, METHODS, RULES, SELF_CALLING
 from twopass.core.rule import Constant, Rule, Unsupported, detach, name_of
@@ -160,9 +160,9 @@ def _dispatch_composite(
         return trace.capture(function, args, kwargs)
     try:
         return definition(*args, **kwargs)
-    except CaptureError:
+    except CaptureError as error:
         trace = _capturing((args, kwargs))
-        if trace is None or function in IN_PLACE:
+        if trace is None or function in IN_PLACE or isinstance(error, UnknownShape):
             raise
         return trace.capture(function, args, kwargs)
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from twopass.core.registry import invoke
+from twopass.core.registry import ENGINE, RULES, invoke
 from twopass.core.rule import is_traced
 
 __all__ = [
@@ -35,7 +35,7 @@ def holds_traced(value: Any) -> bool:
 def take_at(a: Any, index: Any) -> Any:
     """``a[index]``; of a plain array at a captured index, too."""
     if type(a) is np.ndarray and holds_traced(index):
-        return invoke(operator.getitem, a, index)
+        return ENGINE[0](RULES[operator.getitem], (a, index), {})
     return a[index]
 
 

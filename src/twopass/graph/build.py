@@ -12,9 +12,18 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import astype as _astype
-from twopass.graph.ir import Constant, Node, Type
+from twopass.graph.ir import Constant, Input, Node, Type
 
-__all__ = ["REDUCTIONS", "Builder", "identity_of", "is_scalar_constant", "labels_of", "scalar_of", "static"]
+__all__ = [
+    "REDUCTIONS",
+    "Builder",
+    "has_dtype",
+    "identity_of",
+    "is_scalar_constant",
+    "labels_of",
+    "scalar_of",
+    "static",
+]
 
 #: Reductions in normal form: ``function(a, axis=tuple)``.
 REDUCTIONS = frozenset({np.sum, np.prod, np.max, np.min, np.any, np.all})
@@ -44,6 +53,11 @@ def is_scalar_constant(node: Any, number: Any) -> bool:
     if value is None or value != number:
         return False
     return value != 0 or value.dtype.kind not in "fc" or bool(np.signbit(value.real) == np.signbit(number))
+
+
+def has_dtype(node: Node, dtype: np.dtype[Any]) -> bool:
+    """Whether a node is an array of a dtype; Python numbers have none until they are converted."""
+    return node.dtype == dtype and not (isinstance(node, Input) and node.weak)
 
 
 def identity_of(function: Any, dtype: np.dtype[Any]) -> Any:
@@ -158,7 +172,7 @@ class Builder:
     def astype(self, a: Node, dtype: Any) -> Node:
         """``a.astype(dtype)``."""
         dtype = np.dtype(dtype)
-        if a.dtype == dtype:
+        if has_dtype(a, dtype):
             return a
         if isinstance(a, Constant) and a.size == 1:
             with np.errstate(all="ignore"):

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from twopass import tree
-from twopass.core.abstract import Abstract, refuse_value
+from twopass.core.abstract import Abstract, UnknownShape, refuse_value
 from twopass.core.array import Array
 from twopass.core.rule import Rule, name_of
 from twopass.core.trace import CAPTURING, Trace, snapshot
@@ -180,6 +180,11 @@ def running(trace: GraphTrace) -> Iterator[None]:
     token = CAPTURING.set(trace)
     try:
         yield
+    except ValueError as error:
+        # NumPy says "setting an array element with a sequence" where float(x) was refused.
+        if isinstance(error.__cause__, CaptureError):
+            raise error.__cause__ from None
+        raise
     finally:
         CAPTURING.reset(token)
         trace.closed = True
@@ -216,7 +221,7 @@ def _nested(value: Any, replace: Callable[[Any], Any]) -> Any:
         if any(isinstance(part, Abstract) for part in parts):
             what = "the bounds of a slice depend on values, and so does its length"
             instead = "Write np.take(x, start + np.arange(length), axis=0)."
-            raise CaptureError(compose(what, instead=instead))
+            raise UnknownShape(compose(what, instead=instead))
         return value
     return value
 
@@ -243,7 +248,7 @@ def _check_shape_is_known(function: Any, args: tuple[Any, ...], kwargs: dict[str
             what = "the shape of x[mask] depends on the values of the mask"
         why = "The shapes of all arrays must be known when a function is compiled."
         instead = "Keep the shape: np.where(mask, x, 0), or np.sum(x, where=mask)."
-        raise CaptureError(compose(what, why=why, instead=instead))
+        raise UnknownShape(compose(what, why=why, instead=instead))
 
 
 def _has(args: tuple[Any, ...], place: int | str) -> bool:

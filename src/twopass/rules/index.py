@@ -205,7 +205,7 @@ def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
 @ufunc_method("at", np.add, np.subtract)
 def _accumulate_at(ufunc: Any, a: Any, indices: Any, b: Any) -> None:
     _check_target(f"{ufunc.__name__}.at", a)
-    shape = np.broadcast_to(False, a.shape)[indices].shape
+    shape = take_at(np.broadcast_to(False, a.shape), indices).shape
     a[...] = ufunc(a, scatter(np.broadcast_to(as_array(b), shape), shape=a.shape, index=indices))
 
 

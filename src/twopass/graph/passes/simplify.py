@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import astype
-from twopass.graph.build import REDUCTIONS, Builder, is_scalar_constant, scalar_of
+from twopass.graph.build import REDUCTIONS, Builder, has_dtype, is_scalar_constant, scalar_of
 from twopass.graph.ir import Constant, Graph, Input, Node, Type
 from twopass.graph.passes.rewriting import rewrite
 
@@ -264,7 +264,7 @@ _ROUNDED_ONCE = (np.add, np.subtract, np.multiply, np.true_divide, np.sqrt)
 @rule(astype)
 def _astype(node: Node, builder: Builder) -> Node | None:
     a, dtype = node.args
-    if a.dtype == dtype:
+    if has_dtype(a, dtype):
         return _inside(node)
     if _is(astype, a) and _is_exact(a.args[0].dtype, a.dtype):
         return builder.astype(a.args[0], dtype)
