@@ -108,6 +108,18 @@ def test_programs_with_fewer_threads_than_the_pool() -> None:
             assert np.array_equal(run(arrays)[0], arrays[0])
 
 
+def test_a_system_without_more_threads_makes_do_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    run = llvm.compile(programs.ping_pong(600, 10), threads=POOL.ready + 1)
+    arrays = [np.arange(600, dtype=F4)]
+    assert np.array_equal(run(arrays)[0], arrays[0])
+    assert run.threads == 1
+    assert np.array_equal(run(arrays)[0], arrays[0])
+
+
 def test_a_busy_pool_leaves_a_program_to_its_caller() -> None:
     run = llvm.compile(programs.ping_pong(600, 10), threads=2)
     arrays = [np.arange(600, dtype=F4)]
