@@ -171,6 +171,20 @@ def test_the_left_operand_in_panels():
         np.testing.assert_allclose(found[2], left @ right, atol=1e-4)
 
 
+def test_a_left_operand_that_is_larger_than_the_cache():
+    """Then lines of it are asked for ahead, also beyond its end."""
+    m, n, k = 400, 20, 97
+    left, right = random(m, k), random(k, n, seed=1)
+    widths = (48, 32, 32)
+    layouts = {
+        Access(F4, (0, 0), Panels(m, widths)): in_panels(left, widths),
+        Access(F4, (1, m)): np.ascontiguousarray(left.T),
+    }
+    for access, array in layouts.items():
+        for found in run(matmul(m, n, k, left=access), [array, right, np.zeros((m, n), F4)]):
+            np.testing.assert_allclose(found[2], left @ right, atol=1e-4)
+
+
 def test_a_stack_of_products_with_a_shared_operand():
     kernel = replace(
         matmul(5, 18, 7),

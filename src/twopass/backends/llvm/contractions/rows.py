@@ -177,7 +177,8 @@ class Rows:
         if self.dots:
             sums = dots(f, plan.target, plan.kernel, height, places[0], places[1])
         else:
-            tile = Tile(f, plan.target, scalar_type(plan.kernel.dtype), height, self.pieces, self.masked_right)
+            far = plan.kernel.m * plan.kernel.k * plan.kernel.dtype.itemsize > 2 * plan.target.l1_bytes
+            tile = Tile(f, plan.target, scalar_type(plan.kernel.dtype), height, self.pieces, self.masked_right, far)
             sums = product(tile, plan.kernel, places[:count], places[count], self.right_stride)
         self.epilogue.emit(f, height, sums, self.of_body(places), values)
 

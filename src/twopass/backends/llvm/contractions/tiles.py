@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TypeVar
 
-from twopass.backends.llvm.builder import BOOL, I64, Function, Type, Value, literal
+from twopass.backends.llvm.builder import BOOL, I8, I32, I64, Function, Type, Value, literal
 from twopass.backends.llvm.target import Target
 from twopass.program.ir import Access, Contraction
 
@@ -39,6 +39,8 @@ Length = TypeVar("Length")
 
 #: A whole product that has no more multiplications than this is not a loop.
 _STRAIGHT = 64
+#: Bytes of a line of the cache.
+_LINE = 64
 #: So many accumulators hide the latency of a multiplication, and what is loaded for them.
 _BUSY = 12
 
@@ -61,6 +63,11 @@ def runs(lengths: Iterable[Length]) -> list[tuple[Length, int]]:
     [(48, 2), (32, 1)]
     """
     return [(length, len(list(group))) for length, group in groupby(lengths)]
+
+
+def _prefetch(f: Function, place: Value) -> None:
+    """Ask for a line of the cache that will be read. Where there is no memory, nothing happens."""
+    f.call("llvm.prefetch.p0", [place, *(literal(number, I32) for number in (0, 3, 1))])
 
 
 # --- columns ----------------------------------------------------------------------------------------------------------
@@ -226,6 +233,8 @@ class Tile:
         Columns.
     masked : bool
         Whether lanes of the right operand that are not columns of the result must not be read.
+    far : bool
+        Whether the left operand is too large for the first cache.
     """
 
     f: Function
@@ -234,6 +243,7 @@ class Tile:
     rows: int
     pieces: tuple[Piece, ...]
     masked: bool
+    far: bool = False
 
     def vectors(self, place: Value) -> list[Value]:
         """The right operand's elements of one k."""
@@ -337,6 +347,8 @@ def _segment(
         return _stretch(tile, segment, segment.last, left, right, right_stride, sums)
 
     def panel(p: Value, left: Value, right: Value, *flat: Value) -> list[Value]:
+        if tile.far:
+            _prefetch_panel(tile, segment, left)
         steps: Value | int = length
         if cut:
             final = f.icmp("eq", p, literal(count - 1, I64))
@@ -347,6 +359,18 @@ def _segment(
 
     _, _, *flat = f.loop(count, panel, [left, right, *_flat(sums)])
     return _unflat(flat, len(sums))
+
+
+def _prefetch_panel(tile: Tile, segment: Segment, left: Value) -> None:
+    """Ask for a tile's rows in the next panel: processors do not see this pattern by themselves."""
+    f = tile.f
+
+    def line(_: Value, place: Value) -> list[Value]:
+        _prefetch(f, place)
+        return [opaque(f, f.element(place, I8, _LINE))]
+
+    size = tile.rows * segment.row_stride * tile.type.bytes
+    f.loop(-(-size // _LINE), line, [f.element(left, tile.type, segment.panel_stride)])
 
 
 def _unroll(tile: Tile, chains: int) -> int:
@@ -375,6 +399,8 @@ def _stretch(
         for u in range(count):
             a = f.element(left, tile.type, u * segment.stride)
             b = f.element(right, tile.type, u * right_stride)
+            if tile.far and segment.row_stride == 1:
+                _prefetch(f, f.element(a, I8, _LINE))  # which the tiles after this one will read
             sums[u % chains] = tile.step(a, segment.row_stride, b, sums[u % chains])
         return sums
 
