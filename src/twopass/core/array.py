@@ -112,7 +112,10 @@ def _apply_constant(rule: Rule, trace: Trace, values: list[Any], kwargs: dict[st
 
 def _shares_memory(y: Any, operand: Any) -> bool:
     """Whether a result is a view. Traced results are asked about their primals, which hold the memory."""
-    y, operand = stand_in(y), stand_in(operand)
+    if type(y) is not np.ndarray:
+        y = stand_in(y)
+    if type(operand) is not np.ndarray:
+        operand = stand_in(operand)
     if not (isinstance(y, np.ndarray) and isinstance(operand, np.ndarray)):
         return False
     return y is operand or (y.base is not None and np.may_share_memory(y, operand))

@@ -12,6 +12,7 @@ import numpy as np
 
 from twopass.core.registry import ENGINE, RULES, invoke
 from twopass.core.rule import is_traced
+from twopass.errors import CaptureError
 
 __all__ = [
     "Scatter",
@@ -34,9 +35,12 @@ def holds_traced(value: Any) -> bool:
 
 def take_at(a: Any, index: Any) -> Any:
     """``a[index]``; of a plain array at a captured index, too."""
-    if type(a) is np.ndarray and holds_traced(index):
+    try:
+        return a[index]
+    except CaptureError:
+        if is_traced(a) or not holds_traced(index):
+            raise
         return ENGINE[0](RULES[operator.getitem], (a, index), {})
-    return a[index]
 
 
 def as_array(value: Any) -> Any:
@@ -87,6 +91,10 @@ class Scatter(NamedTuple):
     values: Any
     distinct: bool  # whether no element is indexed twice
 
+    def holds_traced(self) -> bool:
+        """Whether the values are traced, or are at captured places (which are not known to be distinct)."""
+        return is_traced(self.values) or (not self.distinct and holds_traced(self.index))
+
     def add_to(self, total: Any) -> None:
         """Add to an array, in place."""
         if self.distinct:
@@ -96,7 +104,7 @@ class Scatter(NamedTuple):
 
     def dense(self) -> Any:
         """The array itself."""
-        if not self.distinct or is_traced(self.values) or holds_traced(self.index):
+        if not self.distinct or is_traced(self.values):
             return scatter(self.values, shape=self.shape, index=self.index, distinct=self.distinct)
         total = np.zeros(self.shape, self.values.dtype)
         total[self.index] = self.values

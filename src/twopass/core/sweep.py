@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from twopass.core.operators import Scatter, holds_traced
+from twopass.core.operators import Scatter
 from twopass.core.rule import Rule, Spec, is_traced
 
 __all__ = ["Node", "Pick", "backward", "fit", "tangent"]
@@ -122,8 +122,7 @@ class _Cotangents:
         """Accumulate what is zero but at the indexed elements, without a pass over all the others."""
         reached = term._replace(values=np.True_ if alive is None else alive)
         total = self.values.get(index)
-        known = not (is_traced(term.values) or holds_traced(term.index))
-        if index in self.owned and type(total) is np.ndarray and known:
+        if index in self.owned and type(total) is np.ndarray and not term.holds_traced():
             term.add_to(total)
             if index in self.alive:
                 reached.add_to(self.alive[index])
