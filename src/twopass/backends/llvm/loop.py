@@ -80,13 +80,18 @@ class _Writer:
         stored = [store.value for store in kernel.stores]
         body = contracted(kernel.body, inputs, stored)
         self.needed = closure(body, inputs, stored)
-        self.body = body
-        self.work = work_of(body[n - inputs].operator for n in self.needed if n >= inputs)
         self.codes = _codes(f, nests(kernel, body), kernel, target)
+        #: Of what is not computed outside of the innermost loop.
+        self.work = max((self.work_in(code) for code in self.codes), default=0)
         self.unrolls = {code: self.unroll(code) for code in self.codes}
         self.passes = None
         if kernel.inner:
             self.passes = Passes(self.codes, stored, self.needed, self.work, self.unrolls[self.codes[0]])
+
+    def work_in(self, code: Code) -> float:
+        """Arithmetic at each point of all axes."""
+        innermost = (n for n in self.needed if code.levels[n] == len(code.order))
+        return work_of(i.operator for n in innermost if (i := code.instruction(n)) is not None)
 
     def helpers(self) -> list[Function]:
         """The functions that the kernel calls."""

@@ -14,6 +14,8 @@ __all__ = ["Choice", "choose", "work_of"]
 
 #: Estimates for `_turned`, in additions: what it costs to combine the lanes of a vector, and the most code.
 _FOLD, _LARGEST = 10, 800
+#: Most rows of what is transposed in registers.
+_SQUARE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ def _choice(nest: Nest, vector: int | None, cross: int | None, target: Target, l
         if cross is not None and not nest.axes[cross].inner:
             longest = min(longest, nest.axes[cross].length)
     lanes = min(_lanes(nest, target), 1 << max(0, longest - 1).bit_length())
+    if cross is not None:
+        lanes = min(lanes, _SQUARE)
     small = vector is not None and any(place.dtype.itemsize < 4 for place in nest.places if place.strides[vector])
     masked = target.has_masks and (target.vector_bytes >= 64 or not small)
     return Choice(vector, cross, lanes, masked) if lanes > 1 else Choice(None, None, 1, masked)
