@@ -236,13 +236,16 @@ def _cast(printer: _Printer, node: Node) -> _Formula:
 
 
 def _transposed(printer: _Printer, node: Node) -> _Formula | None:
-    a, axes = node.args
-    return _Formula(f"{printer.of(a).within(9)}.T") if axes == (1, 0) else None
+    a, axes = node.args[0], node.args[1:] or (None,)
+    plain = axes in (((1, 0),), (None,)) and a.ndim == 2 and not node.kwargs
+    return _Formula(f"{printer.of(a).within(9)}.T") if plain else None
 
 
 def _reshaped(printer: _Printer, node: Node) -> _Formula | None:
     """Axes of length 1 that are put in are an index."""
-    a, shape = node.args
+    a, shape = node.args[0], node.shape
+    if len(node.args) != 2 or node.kwargs:
+        return None
     if shape and [n for n in shape if n != 1] == list(a.shape) and all(n != 1 for n in a.shape):
         index = ", ".join("None" if n == 1 else ":" for n in shape)
         return _Formula(f"{printer.of(a).within(9)}[{index}]")
@@ -284,7 +287,7 @@ def _reduced(printer: _Printer, node: Node) -> _Formula | None:
 
 def _product(printer: _Printer, node: Node) -> _Formula | None:
     """A contraction that is a matrix product, or a stack of them."""
-    if len(node.args) != 3 or not isinstance(node.args[0], str):
+    if len(node.args) != 3 or not isinstance(node.args[0], str) or "->" not in node.args[0] or "." in node.args[0]:
         return None
     subscripts, *operands = node.args
     terms, output = labels_of(subscripts)
