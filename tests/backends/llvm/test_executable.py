@@ -270,10 +270,10 @@ def once(n):
     run = llvm.compile(programs.sums(2, n), threads=1)
     run([np.ones(n, "f4")] * 3)
 
-for n in range(1, 41):
+for n in range(1, 101):
     once(n)
 before = resident()
-for n in range(41, 161):
+for n in range(101, 201):
     once(n)
 print(resident() - before)
 """
