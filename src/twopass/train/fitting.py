@@ -140,7 +140,8 @@ class _Loop:
         self._check_params()
         record = {"loss": run.loss, **self._validate(), "learning_rate": rate, "seconds": seconds}
         observed = trainer.optimizer.observe(trainer.state.optimizer, record.get("val_loss", run.loss))
-        trainer.state = dataclasses.replace(trainer.state, optimizer=observed)
+        if observed is not trainer.state.optimizer:
+            trainer.state = dataclasses.replace(trainer.state, optimizer=observed)
         record_epoch(trainer.history, record, run.epoch)
         trainer.epoch = run.epoch
         for callback in self.callbacks:

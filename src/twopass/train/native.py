@@ -42,8 +42,8 @@ BACKENDS = ("auto", "llvm", "numpy")
 _DURATION = 0.04
 #: By how much longer a call may be than the one before.
 _GROWTH = 8
-#: How many rows a call may have at most; memory for their numbers is set aside, though not used.
-_ROWS = 1 << 20
+#: How many rows a call may have at most.
+_ROWS = 1 << 18
 #: How many numbers are gathered in Python for a call, where native code cannot read the user's arrays.
 _GATHERED = 1 << 20
 #: The dtypes that native code converts from.
@@ -86,9 +86,15 @@ def make_epoch(
             new_params, new_state, value = step(*carry, inputs, targets, weights, key)
             return (new_params, new_state), (value, np.float64(1) * weight_sum(loss, targets, weights))
 
-        return scan(one, (params, state), (rows, keys), limit=limit)
+        carry, found = scan(one, (params, state), (rows, keys), limit=limit)
+        return tree.map(_without_axes, carry), found
 
     return epoch
+
+
+def _without_axes(leaf: Any) -> Any:
+    """An array without axes in the place of a NumPy scalar, which operations on such arrays give."""
+    return leaf if np.ndim(leaf) else np.reshape(np.atleast_1d(leaf), ())
 
 
 def _gather(array: Any, rows: Any, dtype: Any) -> Any:
@@ -200,6 +206,7 @@ class NativeSteps:
         self._epochs = run.trainer.programs.epochs(run)
         self._dtype = run.trainer.dtype
         self._pace = Pace()
+        self._made: Any = None  # the last optimizer state that native code has made
         self._source = _source(run.samples, min(run.batch_size, len(run.samples)), self._dtype)
 
     def prepare(self, plan: Plan, state: State) -> None:
@@ -223,6 +230,7 @@ class NativeSteps:
         (params, optimizer), (losses, weights) = self._call(chunk)
         if chunk.start < chunk.plan.full:
             self._pace.learn(chunk.count, time.perf_counter() - begin)
+        self._made = optimizer
         state = State(read_only(params), optimizer)
         return Outcome(state, losses[: chunk.count].astype(np.float64), weights[: chunk.count])
 
@@ -233,7 +241,9 @@ class NativeSteps:
     def _call(self, chunk: Chunk) -> Any:
         limit = np.array(chunk.count, np.int64)
         epoch = self._epochs[chunk.start >= chunk.plan.full]
-        optimizer = tree.map(_as_array, chunk.state.optimizer)
+        optimizer = chunk.state.optimizer
+        if optimizer is not self._made:
+            optimizer = tree.map(_as_array, optimizer)
         return epoch(chunk.state.params, optimizer, *self._source.inputs(chunk), limit)
 
 
@@ -242,35 +252,47 @@ def _as_array(leaf: Any) -> Array:
     return leaf if type(leaf) is np.ndarray else np.asarray(leaf)
 
 
-class _Whole:
-    """Samples in arrays that native code reads: it gets them as they are, and the rows of each batch."""
+class _Source:
+    """Where native code finds the samples of some steps.
 
-    def __init__(self, samples: Samples, batch_size: int, dtype: np.dtype[Any]) -> None:
-        # A memory map is an array like others to native code.
-        self._data = tuple(tree.map(np.asarray, (samples.x, samples.y, samples.weight)))
-        self.steps = max(1, min(len(samples), _ROWS) // batch_size)
-        self._plan: Plan | None = None
-        self._rows = self._keys = np.empty(0)
+    Attributes
+    ----------
+    steps : int
+        For how many steps a call has room.
+    """
+
+    steps: int
 
     def inputs(self, chunk: Chunk) -> tuple[Any, ...]:
-        """What the compiled function takes after the state."""
+        """What the compiled function takes after the state: samples, rows and keys."""
         plan, start = chunk.plan, chunk.start
-        if start >= plan.full:
-            return *self._data, plan.rows(start, 1)[np.newaxis], plan.keys[start:]
-        if plan is not self._plan:
-            self._lay_out(plan)
-        return *self._data, self._rows[start : start + self.steps], self._keys[start : start + self.steps]
+        if start < plan.full:
+            steps, size = self.steps, plan.batch_size
+        else:
+            steps, size = 1, len(plan.samples) - start * plan.batch_size
+        data, rows = self.samples(chunk, steps * size)
+        keys = _padded(plan.keys[start : start + chunk.count], steps)
+        return *data, _padded(rows, steps * size).reshape(steps, size), keys
 
-    def _lay_out(self, plan: Plan) -> None:
-        """Make the rows and keys of all steps, with room for those that a call does not look at any more."""
-        size = plan.full + self.steps
-        self._rows, self._keys = np.empty((size, plan.batch_size), np.int64), np.empty(size, np.uint64)
-        self._rows[: plan.full] = plan.rows(0, plan.full).reshape(plan.full, plan.batch_size)
-        self._keys[: plan.full] = plan.keys[: plan.full]
-        self._plan = plan
+    def samples(self, chunk: Chunk, room: int) -> tuple[tuple[Any, Any, Any], Array]:
+        """Inputs, targets and weights, and which of their rows are meant; room for how many of them there is."""
+        raise NotImplementedError
 
 
-class _Gathered:
+class _Whole(_Source):
+    """Samples in arrays that native code reads: it gets all of them, as they are."""
+
+    def __init__(self, samples: Samples, batch_size: int) -> None:
+        # A memory map is an array like others to native code.
+        x, y, weight = tree.map(np.asarray, (samples.x, samples.y, samples.weight))
+        self._data = x, y, weight
+        self.steps = max(1, min(len(samples), _ROWS) // batch_size)
+
+    def samples(self, chunk: Chunk, room: int) -> tuple[tuple[Any, Any, Any], Array]:
+        return self._data, chunk.plan.rows(chunk.start, chunk.count)
+
+
+class _Gathered(_Source):
     """Samples in other arrays: those of some steps are put together, in the right order, for each call."""
 
     def __init__(self, samples: Samples, batch_size: int, dtype: np.dtype[Any]) -> None:
@@ -278,17 +300,10 @@ class _Gathered:
         self.steps = max(1, min(len(samples) // batch_size, _GATHERED // max(1, numbers)))
         self._dtype = dtype
 
-    def inputs(self, chunk: Chunk) -> tuple[Any, ...]:
-        """What the compiled function takes after the state."""
-        plan, start = chunk.plan, chunk.start
-        batch = plan.samples.batch(plan.positions(start, chunk.count), self._dtype)
-        is_full = start < plan.full
-        steps = self.steps if is_full else 1
-        rows = plan.batch_size if is_full else len(plan.samples) - start * plan.batch_size
-        keys = np.zeros(steps, np.uint64)
-        keys[: chunk.count] = plan.keys[start : start + chunk.count]
-        data = tree.map(lambda array: _padded(array, steps * rows), batch)
-        return *data, np.arange(steps * rows).reshape(steps, rows), keys
+    def samples(self, chunk: Chunk, room: int) -> tuple[tuple[Any, Any, Any], Array]:
+        batch = chunk.plan.samples.batch(chunk.plan.positions(chunk.start, chunk.count), self._dtype)
+        x, y, weight = tree.map(lambda array: _padded(array, room), batch)
+        return (x, y, weight), np.arange(room)
 
 
 def _padded(array: Array, count: int) -> Array:
@@ -300,9 +315,11 @@ def _padded(array: Array, count: int) -> Array:
     return padded
 
 
-def _source(samples: Samples, batch_size: int, dtype: np.dtype[Any]) -> _Whole | _Gathered:
+def _source(samples: Samples, batch_size: int, dtype: np.dtype[Any]) -> _Source:
     arrays = tree.leaves((samples.x, samples.y, samples.weight))
-    return (_Whole if all(map(_is_readable, arrays)) else _Gathered)(samples, batch_size, dtype)
+    if all(map(_is_readable, arrays)):
+        return _Whole(samples, batch_size)
+    return _Gathered(samples, batch_size, dtype)
 
 
 def make_steps(run: Run) -> Steps:
