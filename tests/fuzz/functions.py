@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+import twopass as tp
+from twopass.errors import TwopassError
+
 Array = np.ndarray[Any, Any]
 Rng = np.random.Generator
 
@@ -62,13 +65,28 @@ _BOOLEANS = """
 np.logical_and({p}, {q}) ; np.isfinite({a}) ; np.isnan({a}) ; np.any({p}, axis={ax}) ; np.all({p})
 np.logical_not({p}) ; {p} ^ {q} ; np.signbit({a}) ; {p}[{at}]
 """
+_LOOPS = """
+tp.scan(lambda c, x: (np.tanh(0.5 * c + x), c * x), {a}[0] * 0.1, {a})[0]
+tp.scan(lambda c, x: (np.tanh(0.5 * c + x), c - np.sum(x)), {a}[0] * {x}, {a})[1]
+tp.scan(lambda c, x: (np.tanh(x + c @ (0.01 * {a}.T @ {a})), c), 0 * {a}[0], {a}, reverse=True)[1]
+tp.scan(lambda c, x: (np.maximum(c, x @ {b}), np.max(x)), 0 * ({a}[0] @ {b}), {a})[0]
+tp.scan(lambda c, _: (np.sin(c + 0.1 * {b}), np.sum(c)), {a} + {b}, None, length=4)[1]
+tp.scan(lambda c, x: (c + x[0] * x[1], c), {a}[0] * 0, ({a}, {a}), reverse={keep})[0]
+"""
+#: What is done to a copy of `a`, or to a part of it.
+_CHANGES = """
+{v}[{at}] = {x} ; {v}[{at}] *= {x} ; {v} += {b} ; {v}[{at}] += {b} ; {v}[{fancy}] = 0 ; {v}[{v} > {x}] = {x}
+{v}[0] = {b} ; {v} *= np.tanh({v}) ; {v}[..., 1:] -= {v}[..., :-1] ; {v}[::2] = {v}[::2] * {x}
+"""
 
 
 def _templates(text: str) -> list[str]:
     return [part.strip() for line in text.strip().splitlines() for part in line.split(" ; ")]
 
 
-TEMPLATES = (_templates(_FLOATS), _templates(_INTEGERS), _templates(_BOOLEANS))
+TEMPLATES = tuple(map(_templates, (_FLOATS, _INTEGERS, _BOOLEANS, _LOOPS, _CHANGES)))
+_ODDS = (0.77, 0.09, 0.07, 0.03, 0.04)
+_CHANGING = 4
 _KINDS = {"a": "f", "b": "f", "c": "f", "i": "i", "j": "i", "p": "b", "q": "b"}
 _NAME = re.compile(r"\b[xv]\d+\b")
 _LENGTHS = (1, 2, 3, 4, 5, 7, 8, 16, 17, 33)
@@ -92,7 +110,7 @@ class Sample:
     @property
     def function(self) -> Callable[..., Any]:
         """The function, made anew."""
-        space: dict[str, Any] = {"np": np}
+        space: dict[str, Any] = {"np": np, "tp": tp}
         exec(compile(self.source, "fuzz.py", "exec"), space)
         found: Callable[..., Any] = space["f"]
         return found
@@ -168,36 +186,40 @@ class _Growth:
 
     def step(self) -> None:
         """Try to append a line."""
-        templates = TEMPLATES[int(self.rng.choice(3, p=[0.82, 0.1, 0.08]))]
-        line = self.filled(templates[int(self.rng.integers(len(templates)))])
-        if line is None:
+        kind = int(self.rng.choice(len(TEMPLATES), p=_ODDS))
+        name = f"v{len(self.values)}"
+        filled = self.filled(TEMPLATES[kind][int(self.rng.integers(len(TEMPLATES[kind])))], name)
+        if filled is None:
             return
+        line, main = filled
+        lines = [f"{name} = np.copy({main})", line] if kind == _CHANGING else [f"{name} = {line}"]
+        space: dict[str, Any] = {"np": np, "tp": tp, **self.values}
         try:
-            value = eval(line, {"np": np, **self.values})
-        except (ValueError, IndexError, TypeError):  # NumPy does not take these operands
+            exec("\n".join(lines), space)
+        except (ValueError, IndexError, TypeError, TwopassError):  # NumPy does not take these operands
             return
+        value = space[name]
         value = np.asarray(value)
         large = value.dtype.kind not in "fib" or (value.size > 0 and not np.abs(value.astype(float)).max() < 1e3)
         if large or value.size > 4000 or value.ndim > 4 or (value.size == 0 and 0 not in self.lengths):
             return
-        name = f"v{len(self.lines)}"
-        self.lines.append(f"{name} = {line}")
+        self.lines += lines
         self.values[name] = value
-        self.used |= set(_NAME.findall(line))
+        self.used |= set(_NAME.findall(" ".join(lines))) - {name}
 
-    def filled(self, template: str) -> str | None:
-        """A template with operands; None if there are none of a kind."""
+    def filled(self, template: str, name: str) -> tuple[str, str] | None:
+        """A template with operands, and the name of the first; None if there are none of a kind."""
         names: dict[str, str] = {}
         for key, kind in _KINDS.items():
-            if "{" + key + "}" in template:
+            if "{" + key + "}" in template or (key == "a" and "{v}" in template):
                 fitting = [name for name, value in self.values.items() if value.dtype.kind == kind]
                 if not fitting:
                     return None
                 fresh = [name for name in fitting if name not in self.used]
                 fitting = fresh if fresh and self.rng.random() < 0.7 else fitting
                 names[key] = fitting[min(int(len(fitting) * self.rng.power(1.5)), len(fitting) - 1)]
-        main = self.values[names.get("a") or names.get("i") or names.get("p") or "x0"]
-        return template.format(**names, **self.details(main))
+        main = names.get("a") or names.get("i") or names.get("p") or "x0"
+        return template.format(v=name, **names, **self.details(self.values[main])), main
 
     def details(self, array: Array) -> dict[str, Any]:
         """Random numbers, axes, shapes and indices for an array."""

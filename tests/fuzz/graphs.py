@@ -57,7 +57,7 @@ def _check(made: Sample, function: Callable[..., Any], rng: np.random.Generator)
     stage, program = "capture", None
     try:
         warnings.simplefilter("ignore", RuntimeWarning)
-        for stage, program, found in _stages(made, function):
+        for stage, program, found in _stages(made, function, rng):
             if wrong := _mismatches(expected, found, tolerances):
                 return [f"{stage}: {wrong[0]}", *wrong[1:], str(made), str(program or "")]
     except CaptureError as error:
@@ -75,7 +75,17 @@ def _results(function: Callable[..., Any], arguments: Sequence[Array]) -> Result
         return [np.asarray(leaf) for leaf in tp.tree.leaves(function(*arguments))]
 
 
-def _stages(made: Sample, function: Callable[..., Any]) -> Iterator[tuple[str, Program | None, Results]]:
+def _same(one: Results, other: Results) -> Results:
+    """The second results, if they have the bits of the first."""
+    for number, (a, b) in enumerate(zip(one, other, strict=True)):
+        if a.tobytes() != b.tobytes():
+            raise AssertionError(f"result {number} has other bits with two threads: {a} and {b}")
+    return other
+
+
+def _stages(
+    made: Sample, function: Callable[..., Any], rng: np.random.Generator
+) -> Iterator[tuple[str, Program | None, Results]]:
     """The results of each stage of the compiler."""
     graph, outputs = capture(function, made.arguments)
 
@@ -93,6 +103,9 @@ def _stages(made: Sample, function: Callable[..., Any]) -> Iterator[tuple[str, P
     sized = zip(flat, normal.outputs, strict=True)
     yield "program", program, built([f[: output.size].reshape(output.shape) for f, output in sized])
     yield "native", program, _results(compiled, made.arguments)
+    if rng.random() < 0.2:
+        shared = tp.compile(function, threads=2)
+        yield "two threads", program, _same(_results(compiled, made.arguments), _results(shared, made.arguments))
     yield "native again", program, _results(compiled, [np.array(a, order="C") for a in made.arguments])
 
 

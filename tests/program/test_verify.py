@@ -107,6 +107,9 @@ def test_good_programs_pass() -> None:
     verify(program(double(X, T), double(T, Y), inputs=[X], outputs=[Y], t=(T, 0)))
     # Two temporaries in one place, one after the other.
     verify(program(double(X, T), double(T, T), double(T, Y), inputs=[X], outputs=[Y], t=(T, 0), u=(U, 0)))
+    # Axes of length 1 may have any stride.
+    odd = replace(DOUBLE, domain=(1, 4), inputs=(Access(F8, (0, 1)),), stores=(Store(1, Access(F8, (4, 1))),))
+    verify(program(Launch(odd, (Argument(X), Argument(X))), inputs=[X], outputs=[X]))
     # An input that is updated.
     verify(program(double(X, X), inputs=[X], outputs=[X]))
 

@@ -412,7 +412,7 @@ class _Walk:
         message = f"{target.name}: overlaps {other.name.rpartition(', ')[2]}"
         same = target.argument.buffer is other.argument.buffer
         _require(same, f"{message}, of another buffer in its place ({other.argument.buffer.name})")
-        if elementwise and target.argument == other.argument and _same_elements(target.access, other.access):
+        if elementwise and _same_elements(target, other):
             return
         _require(other.access.through is None, f"{message}, which may be any element")
         for iteration in _iterations(counts):
@@ -492,9 +492,14 @@ class _Walk:
                 valid[max(begin // size, 0) : max(-(-end // size), 0)] = False
 
 
-def _same_elements(a: Access, b: Access) -> bool:
-    """Whether two accesses find the same element at each point."""
-    return a.strides == b.strides and a.panels == b.panels and b.through is None
+def _same_elements(target: _Pointer, other: _Pointer) -> bool:
+    """Whether two pointers lead to the same element at each point, in every iteration."""
+    if target.argument != other.argument or other.access.through is not None:
+        return False
+    if (target.access.strides, target.access.panels) == (other.access.strides, other.access.panels):
+        return True
+    found = [np.broadcast_to(addresses(p.access, p.domain), p.domain) for p in (target, other)]
+    return np.array_equal(*found)
 
 
 def _iterations(counts: Sequence[int]) -> Iterator[tuple[int, ...]]:
