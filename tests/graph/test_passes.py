@@ -77,7 +77,7 @@ EXAMPLES = {
         [
             (lambda v: v * 1 + v / 1, V),
             (lambda v: (v + 0.0, v + -0.0, v - 0.0, np.exp(v) + 0.0), V),
-            (lambda v: (-(-v), -1 * v, v * -2 + 1, 1 + v * -2, 1 - v * -2), V),
+            (lambda v: (np.negative(-v), -1 * v, v * -2 + 1, 1 + v * -2, 1 - v * -2), V),
             (lambda v, w: (v + -w, -v + w, v - -w, -v * -w, -v / -w), V, W),
             (lambda v: (v / 4, v / 3), V),
             (lambda v: (np.power(v, 2), np.power(v, 1), np.power(v, -1), np.power(v, 3)), V),
@@ -91,6 +91,7 @@ EXAMPLES = {
             (lambda a, v: (np.broadcast_to(v, (3, 4)) * a, np.exp(np.broadcast_to(v, (3, 4)))), A, V),
             (lambda v: (np.sum(np.broadcast_to(v, (3, 4)), axis=0), np.max(np.broadcast_to(v, (3, 4)))), V),
             (lambda v: np.sum(v[:0]), V),
+            (lambda v: v * np.full(4, 3.0) + np.array([[1.0]]), V),
         ],
     ),
     "share": (

@@ -133,6 +133,8 @@ class Builder:
             return a
         if a.function is np.broadcast_to:
             return self.broadcast_to(a.args[0], shape)
+        if isinstance(a, Constant) and a.size == 1:
+            a = self.reshape(a, ())
         return self.node(np.broadcast_to, (a, shape), {}, Type(shape, a.dtype))
 
     def insert_axes(self, a: Node, places: Sequence[int]) -> Node:

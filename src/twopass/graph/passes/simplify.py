@@ -44,6 +44,8 @@ def simplify(graph: Graph) -> Graph:
 
 
 def _simplest(node: Node, _original: Node) -> Node:
+    if isinstance(node, Constant):
+        return _uniform(node)
     while not isinstance(node, (Constant, Input)) and isinstance(node.type, Type):
         builder = Builder(node.line)
         attempts = (simpler(node, builder) for simpler in (_nothing, *RULES.get(node.function, ()), _small_operands))
@@ -54,6 +56,15 @@ def _simplest(node: Node, _original: Node) -> Node:
             raise AssertionError(f"a simpler form of {node.function} has type {better.type}, not {node.type}")
         node = better
     return node
+
+
+def _uniform(node: Constant) -> Node:
+    """A constant whose elements are equal, bit for bit, is one of them, stretched."""
+    value = node.value
+    if value.size < 2 or value.flat[0].tobytes() != value.flat[-1].tobytes():
+        return node
+    same = value.tobytes() == value.flat[0].tobytes() * value.size
+    return Builder(node.line).full(node.shape, value.flat[0], node.dtype) if same else node
 
 
 def _nothing(node: Node, builder: Builder) -> Node | None:
@@ -354,6 +365,8 @@ def _smaller(operand: Node) -> Node:
     """An operand before it was stretched, or given leading axes of length 1."""
     if _is(np.broadcast_to, operand):
         return _inside(operand)
+    if isinstance(operand, Constant) and operand.size == 1 and operand.ndim:
+        return Constant.of(operand.value.reshape(()))
     if _is(np.reshape, operand):
         inner = _inside(operand)
         if operand.shape == (1,) * (operand.ndim - inner.ndim) + inner.shape:
