@@ -180,7 +180,7 @@ class Compiled:
 
     def explain(self) -> str:
         """A table of the kernels of the last call, with operations, bytes, calls of NumPy, and memory."""
-        from twopass.program.printer import explain
+        from twopass.program.explain import explain
 
         return explain(self.program)
 
