@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import twopass as tp
+from twopass.compiler import KEPT
 from twopass.errors import ArgumentError, CaptureError
 
 
@@ -218,3 +219,67 @@ def test_graph_program_and_explanation() -> None:
 def test_unknown_backends_are_named() -> None:
     with pytest.raises(ArgumentError, match="llvm"):
         tp.compile(np.sin, backend="fortran")
+
+
+# --- what is compiled when --------------------------------------------------------------------------------------------
+
+
+def counted(f: Any) -> Any:
+    """A function that counts how often Python runs it."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        run.calls += 1
+        return f(*args, **kwargs)
+
+    run.calls = 0
+    return run
+
+
+def test_static_values_are_told_apart_by_their_type() -> None:
+    compiled = tp.compile(lambda x, n: x * n if n is not True else -x, backend="numpy")
+    x = np.ones(2)
+    assert compiled(x, 1).tolist() == [1, 1]
+    assert compiled(x, True).tolist() == [-1, -1]
+
+
+def test_the_number_of_specializations_is_bounded() -> None:
+    run = counted(lambda x, n: x * n)
+    compiled = tp.compile(run, backend="numpy")
+    x = np.ones(2)
+    for n in range(KEPT + 6):
+        compiled(x, n)
+    assert run.calls == KEPT + 6
+    compiled(x, KEPT + 5)
+    assert run.calls == KEPT + 6
+    compiled(x, 0)
+    assert run.calls == KEPT + 7
+
+
+def test_nothing_that_comes_back_is_shared(backend: str) -> None:
+    x = np.arange(6.0).reshape(2, 3)
+    compiled = tp.compile(lambda x: (x, x.T, np.ones(3), x * 2, np.broadcast_to(x[0], (4, 3))), backend=backend)
+    first, second = compiled(x), compiled(x)
+    arrays = [*first, *second]
+    for i, a in enumerate(arrays):
+        assert a.flags.writeable and not np.shares_memory(a, x)
+        assert not any(np.shares_memory(a, b) for b in arrays[:i])
+        a[...] = 7
+    assert compiled(x)[2].tolist() == [1, 1, 1] and x[1, 2] == 5
+
+
+def test_unhashable_static_arguments_are_named() -> None:
+    with pytest.raises(ArgumentError, match="set cannot be an argument"):
+        tp.compile(lambda x, options: x)(np.ones(2), {1, 2})
+
+
+def test_a_failed_capture_can_be_tried_again() -> None:
+    compiled = tp.compile(lambda x: x if x[0] > 0 else -x)
+    for _ in range(2):
+        with pytest.raises(CaptureError, match="needs a value"):
+            compiled(np.ones(2))
+
+
+def test_importing_loads_no_compiler(run_python: Any) -> None:
+    names = ("llvmlite", "twopass.program.lower", "twopass.backends.llvm")
+    found = run_python(f"import sys, twopass; print([name in sys.modules for name in {names}])")
+    assert found.strip() == str([False] * len(names))

@@ -67,7 +67,7 @@ class Specialization:
     def execute(self) -> Executor:
         """Computes the graph's outputs from its inputs."""
         if self.backend == "numpy":
-            return functools.partial(evaluate, self.graph)
+            return functools.partial(_evaluate, self.graph)
         from twopass.backends import llvm
 
         shapes = [node.shape for node in self.graph.outputs]
@@ -129,7 +129,9 @@ class Compiled:
         if any(map(is_traced, tree.leaves((args, kwargs)))):
             return self._function(*args, **kwargs)  # it is being differentiated, or captured by another function
         given = split((*args, kwargs) if kwargs else args)
-        key = (given.structure, given.static, tuple(map(_type, given.leaves)), bool(kwargs))
+        static = tuple((place, type(value), value) for place, value in given.static)
+        key = (given.structure, static, tuple(map(_type, given.leaves)), bool(kwargs))
+        _check_hashable(given.static)
         with self._lock:
             found = self._kept.get(key)
             if found is None:
@@ -193,6 +195,21 @@ def _names(function: Function, kwargs: dict[str, Any]) -> list[str]:
         return []
     by_position = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return [name for name in by_position if name not in kwargs]
+
+
+def _evaluate(graph: Graph, values: Sequence[Any]) -> list[Any]:
+    """Compute a graph with NumPy; no two results share memory, and none does with an argument or a constant."""
+    return [np.array(value) if isinstance(value, np.ndarray) else value for value in evaluate(graph, values)]
+
+
+def _check_hashable(static: Sequence[tuple[int, Any]]) -> None:
+    for _, value in static:
+        try:
+            hash(value)
+        except TypeError:
+            what = f"a {type(value).__name__} cannot be an argument of a compiled function"
+            instead = "Pass arrays, numbers and text, in lists, tuples and dicts."
+            raise ArgumentError(compose(what, why="It is neither an array nor a constant.", instead=instead)) from None
 
 
 def _type(leaf: Any) -> Any:
