@@ -12,8 +12,10 @@ from twopass.program.scalar import OPERATORS, REDUCTIONS
 
 __all__ = ["Choice", "choose", "work_of"]
 
-#: Estimates for `_turned`, in additions: what it costs to combine the lanes of a vector, and the most code.
-_FOLD, _LARGEST = 10, 800
+#: What it costs to combine the lanes of a vector, in additions.
+_FOLD = 10
+#: Up to how many positions of rows are gathered.
+_GATHERED = 4
 #: Most rows of what is transposed in registers.
 _SQUARE = 16
 
@@ -74,7 +76,10 @@ def _axes(nest: Nest, target: Target, inner: bool) -> tuple[int | None, int | No
         return None, None
     if inner:
         turned = _turned(nest, vector, target)
-        return (vector, None) if turned is None else (turned, vector)
+        if turned is None:
+            return vector, None
+        # A few positions are gathered as fast as they are transposed, with less code.
+        return turned, vector if nest.axes[vector].length > _GATHERED else None
     cross = _cross_axis(nest, vector)
     return (cross, vector) if cross is not None and nest.axes[cross].task else (vector, cross)
 
@@ -122,4 +127,4 @@ def _turned(nest: Nest, vector: int, target: Target) -> int | None:
     vectors = -(-length // lanes)
     along = reductions * _FOLD + work * vectors
     across = crossing * math.log2(lanes) * vectors + work * length / lanes
-    return axis if across < along and work * length <= _LARGEST else None
+    return axis if across < along else None

@@ -179,6 +179,8 @@ class Frame:
         self._positions: dict[int, Value] = {}
         #: Buffers of values at the positions of the next axis.
         self.kept: dict[int, Value] = {}
+        #: The same of places that cross the vector axis.
+        self.slots: dict[int, Value] = {}
 
     def child(
         self,
@@ -317,6 +319,12 @@ class Frame:
         value = self.f.load(self._in_buffer(buffer, type), type.wide(self.lanes))
         return from_memory(self.f, value, dtype)
 
+    def recall_place(self, number: int) -> Value:
+        """Read what goes to a place from its buffer."""
+        assert self.parent is not None
+        type = scalar_type(self.code.nest.places[number].dtype)
+        return self.f.load(self._in_buffer(self.parent.slots[number], type), type.wide(self.lanes))
+
     # --- memory -----------------------------------------------------------------------------------------------------
 
     def pointer(self, number: int) -> Value:
@@ -372,6 +380,8 @@ class Frame:
     def _loaded(self, number: int) -> Value:
         f, place = self.f, self.code.nest.places[number]
         type = scalar_type(place.dtype)
+        if self.parent is not None and number in self.parent.slots:
+            return self.recall(number, self.parent.slots[number])
         if not self.code.vectors[number] or (self.lanes == 1 and self.code.is_contiguous(place)):
             return from_memory(f, f.load(self.pointer(number), type), place.dtype)
         if self.lanes == 1:
@@ -405,7 +415,9 @@ class Frame:
         """Store a value of a dtype to a place."""
         f, place = self.f, self.code.nest.places[number]
         value = to_memory(f, self.converted(number, value, dtype), place.dtype)
-        if value.type.lanes == 1:
+        if self.parent is not None and number in self.parent.slots:
+            f.store(value, self._in_buffer(self.parent.slots[number], value.type))
+        elif value.type.lanes == 1:
             f.store(value, self.pointer(number))
         elif self.code.is_contiguous(place):
             store_part(f, value, self.pointer(number), self._mask_for(place), self.code.masked)

@@ -28,6 +28,8 @@ DType = np.dtype[Any]
 
 #: Most vectors of a row that stay in registers from one pass to the next.
 _ROW_VECTORS = 4
+#: How much arithmetic of short rows is written out, in additions, rather than being in a loop.
+_UNROLLED = 128
 #: From how many additions on a value is kept rather than computed again, and how much memory that may take.
 _EXPENSIVE, _BUFFER_BYTES = 6, 32 << 10
 
@@ -58,6 +60,7 @@ class Passes:
         #: Buffers of values that several passes need, by value and frame, and the first of these passes.
         self.buffers: dict[tuple[int, int], Value] = {}
         self.buffered = self._buffered()
+        self.places: dict[int, Value] = {}
 
     def run(self, frames: list[Frame]) -> None:
         """The code at points of the outer axes that differ on the vector axis."""
@@ -113,6 +116,21 @@ class Passes:
             count = length + code.lanes if _is_inner(code, code.vector) else length * code.lanes
             self.buffers[number, site] = self.f.slot(scalar_type(code.dtypes[number]), count)
         return self.buffers[number, site]
+
+    def crossing(self, code: Code) -> list[int]:
+        """The inputs that cross the vector axis."""
+        return [n for n in range(code.inputs) if n in self.needed and code.crosses(code.nest.places[n])]
+
+    def crossing_stores(self, code: Code) -> list[int]:
+        """The places of stores that cross the vector axis."""
+        return [place for place, _ in self.inner_stores if code.crosses(code.nest.places[place])]
+
+    def place(self, code: Code, number: int) -> Value:
+        """The buffer of a place that crosses the vector axis."""
+        if number not in self.places:
+            type = scalar_type(code.nest.places[number].dtype).wide(code.lanes)
+            self.places[number] = self.f.slot(type, _lengths(code)[0])
+        return self.places[number]
 
     def prepare(self, rows: Sequence[Sequence[Frame]], stage: int) -> None:
         """Compute what belongs to the outer axes and depends on no later reductions."""
@@ -196,7 +214,8 @@ class _Pass:
             return max(1, min(most, vectors))
         lengths = [_lengths(code)[-1] for code in self.plan.codes if _lengths(code)]
         # As many for a single frame as for each of several: the order of a sum must not depend on neighbours.
-        return max(1, min(4 // self.plan.sites, *lengths)) if lengths else 1
+        most = 4 if self.plan.work <= 8 else 2
+        return max(1, min(most // self.plan.sites, *lengths)) if lengths else 1
 
     # --- accumulators -----------------------------------------------------------------------------------------------
 
@@ -303,9 +322,7 @@ class _Pass:
         axis = code.order[level]
         length = code.nest.axes[axis].length
         if level + 1 == len(code.order):
-            return (
-                self.lanes_loop(row, length, totals) if axis == code.vector else self.copies_loop(row, length, totals)
-            )
+            return self.innermost(row, axis, length, totals)
         inside = math.prod(_lengths(code)[level + 1 - code.outer :])
 
         def body(index: Value, *before: Value) -> list[Value]:
@@ -318,12 +335,20 @@ class _Pass:
 
         return blocked(self.f, length, body, totals, self.fresh, self.merge, max(1, min(inside, BLOCK)))
 
+    def innermost(self, row: _Row, axis: int, length: int, totals: list[Value]) -> list[Value]:
+        """The innermost loop."""
+        frame = row.frames[0]
+        if axis == frame.code.vector:
+            return self.lanes_loop(row, length, totals)
+        if frame.code.cross is None or frame.lanes == 1:
+            return self.copies_loop(row, length, totals)
+        if self.plan.work * length <= _UNROLLED:
+            return self.crossed(frame, length, totals)
+        return self.buffered(frame, length, totals)
+
     def copies_loop(self, row: _Row, length: int, totals: list[Value]) -> list[Value]:
         """The innermost loop, with a slot for each of some neighbouring positions."""
         slots = self.slots
-        code = row.frames[0].code
-        if code.cross is not None and row.frames[0].lanes > 1:
-            return self.crossed(row.frames[0], length, totals)
         if self.horizontal:  # a piece of the kernel that has no vector axis
 
             def one(i: Value, *before: Value) -> list[Value]:
@@ -349,14 +374,30 @@ class _Pass:
         if frame not in kept:
             kept[frame] = [_Row([frame]).at(literal(0, I64), k) for k in range(length)]
             for block in _blocks(kept[frame], frame.lanes):
-                for number in range(code.inputs):
-                    if number in self.plan.needed and code.crosses(code.nest.places[number]):
-                        load_block(block, number)
+                for number in self.plan.crossing(code):
+                    load_block(block, number)
         totals = self.in_slots(kept[frame], totals)
         for place, number in self.stores:
             if code.crosses(code.nest.places[place]):
                 for block in _blocks(kept[frame], frame.lanes):
                     store_block(block, place, [f.converted(place, f.wide(number), code.dtypes[number]) for f in block])
+        return totals
+
+    def buffered(self, frame: Frame, length: int, totals: list[Value]) -> list[Value]:
+        """All positions of the cross axis, in a loop: what crosses is in buffers, transposed."""
+        code, plan = frame.code, self.plan
+        blocks = _blocks([_Row([frame]).at(literal(0, I64), k) for k in range(length)], frame.lanes)
+        if self.stage == 0:
+            for number in plan.crossing(code):
+                for block in blocks:
+                    load_block(block, number)
+                    for point in block:
+                        point.keep(number, plan.place(code, number))
+        frame.slots = {n: plan.place(code, n) for n in (*plan.crossing(code), *plan.crossing_stores(code))}
+        totals = self.copies_loop(_Row([frame]), length, totals)
+        for place in plan.crossing_stores(code) if self.stores else ():
+            for block in blocks:
+                store_block(block, place, [point.recall_place(place) for point in block])
         return totals
 
     def lanes_loop(self, row: _Row, length: int, totals: list[Value]) -> list[Value]:
@@ -415,7 +456,7 @@ class _Pass:
                     at = place * self.count + mine
                     after[at] = self.take(frame, number, after[at])
                 for store, number in self.stores:
-                    if frame.lanes > 1 and frame.code.crosses(frame.code.nest.places[store]):
+                    if frame.parent in self.plan.kept and frame.code.crosses(frame.code.nest.places[store]):
                         continue  # see `crossed`
                     wide = frame.code.is_vector(store)
                     values.append((frame, store, frame.operand(number, wide), frame.code.dtypes[number]))

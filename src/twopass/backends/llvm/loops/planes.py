@@ -110,7 +110,7 @@ def load_block(frames: Sequence[Frame], number: int) -> None:
 
 
 def store_block(frames: Sequence[Frame], number: int, values: Sequence[Value]) -> None:
-    """Store values at neighbouring positions of the cross axis to a place."""
+    """Store values (booleans as bits or bytes) at neighbouring positions of the cross axis to a place."""
     f, lanes = frames[0].f, frames[0].lanes
     place = frames[0].code.nest.places[number]
     columns = [to_memory(f, value, place.dtype) for value in values]
