@@ -79,6 +79,13 @@ class Block:
         """The statements of a graph that is repeated in this one."""
         return tuple(Block(graph, bindings, targets, self.memory, self.level + 1).statements)
 
+    def result(self, node: Node, number: int) -> Storage:
+        """Where one of several results of a node is to be: where it must be in the end, if it is an output."""
+        for picked in self.clusters.owner:
+            if picked.args[:1] == (node,) and picked.args[1:] == (number,) and picked in self._places:
+                return self._places[picked]
+        return self.memory.exact(node.type[number].shape, node.type[number].dtype)
+
     # --- planning -----------------------------------------------------------------------------------------------------
 
     def _needed_in_memory(self) -> set[Node]:
@@ -320,6 +327,8 @@ class Block:
 
     def _emit_pick(self, node: Node) -> bool:
         found = self._results[node.args[0]][node.args[1]]
+        if self._places.get(node) == found:
+            return True  # it has been computed right where it must be
         if node in self._places:
             self.copy(found, self._places[node], "copy")
         else:

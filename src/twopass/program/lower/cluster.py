@@ -275,7 +275,7 @@ class Clusters:
         """Whether what else a node reads can be loaded beside the tile of a contraction."""
         head, rank = cluster.head, cluster.rank
         assert head is not None
-        if not _same(index, IndexMap.identity(rank), cluster.domain):
+        if gather_of(node) is not None or not _same(index, IndexMap.identity(rank), cluster.domain):
             return False
         for operand in node.operands:
             base, found = follow(operand, index.broadcast(operand.shape, node.shape, rank), rank)

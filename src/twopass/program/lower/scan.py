@@ -37,7 +37,7 @@ def lower_scan(block: Block, node: Node) -> tuple[Storage, ...]:
         places.append(place)
     for inner, outer in zip(inputs[n_consts + n_carry :], xs, strict=True):
         bindings[inner] = _row(block.storage(outer), block.level, length, reverse)
-    stacked = [memory.exact(type.shape, type.dtype) for type in node.type[n_carry:]]
+    stacked = [block.result(node, number) for number in range(n_carry, len(node.type))]
     targets = [Target(place, inner) for place, inner in zip(places, inputs[n_consts:], strict=False)]
     targets += [Target(_row(whole, block.level, length, reverse)) for whole in stacked]
     if length:
@@ -48,7 +48,7 @@ def lower_scan(block: Block, node: Node) -> tuple[Storage, ...]:
 def _carried(memory: Memory, type: Type, panels: Panels | None) -> Storage:
     """Memory of something carried on."""
     if panels is None:
-        return memory.exact(type.shape, type.dtype)
+        return memory.padded(type.shape, type.dtype)
     return Storage(memory.buffer(type.dtype, panels.size, "w"), type.shape, (0, 0), panels=panels)
 
 
