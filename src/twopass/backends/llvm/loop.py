@@ -7,10 +7,11 @@ A loop kernel becomes one function
 of a pointer for each access (inputs, then stores) and the range of tasks to do. The chapters are in ``loops/``:
 
 1. `nest` turns the domain into loops: panels into strided pieces, axes in the order of memory, merged where possible.
-2. One axis is chosen to be the vector axis (`_vector_axis`). If it is an outer one, lanes are independent; if it is one
-   that is reduced over, a row has several vectors of accumulators, which are added up in the end.
+2. One axis is chosen to be the vector axis (`choices`). If it is an outer one, lanes are independent; if it is one that
+   is reduced over, a row has several vectors of accumulators, which are combined in the end (`reduction`).
 3. `frame` computes values where they belong: outside of the loops that they do not depend on.
-4. Reductions go in passes: a value that depends on a reduction is computed in a later run through the inner axes.
+4. Reductions go in `passes`: a value that depends on a reduction is computed in a later run through the inner axes.
+5. Operands that are contiguous along another axis than the vector axis are transposed in registers (`planes`).
 """
 
 from __future__ import annotations
