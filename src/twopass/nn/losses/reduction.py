@@ -38,9 +38,9 @@ def match(prediction: Array, target: Any) -> tuple[Array, Array]:
     """
     prediction, target = as_floats(prediction), as_array(target)
     if prediction.shape == (*target.shape, 1) and target.ndim == 1:
-        prediction = prediction[:, 0]
+        prediction = np.reshape(prediction, target.shape)
     elif target.shape == (*prediction.shape, 1) and prediction.ndim == 1:
-        target = target[:, 0]
+        target = np.reshape(target, prediction.shape)
     elif prediction.shape != target.shape:
         what = f"the prediction has the shape {prediction.shape} and the target {target.shape}"
         why = "Each output needs its own target."
