@@ -143,7 +143,7 @@ def _distinct(term: str, a: Node, sizes: dict[str, int], output: str, builder: B
             a = diagonal(a, builder, 0, first, second)
             term = term[:first] + term[first + 1 : second] + term[second + 1 :] + letter
     kept = [
-        i for i, letter in enumerate(term) if a.shape[i] == sizes[letter] and (letter in output or sizes[letter] > 1)
+        i for i, letter in enumerate(term) if a.shape[i] == sizes[letter] and (letter in output or sizes[letter] != 1)
     ]
     return "".join(term[i] for i in kept), builder.reshape(a, [a.shape[i] for i in kept])
 
