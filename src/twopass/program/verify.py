@@ -498,8 +498,8 @@ def _same_elements(target: _Pointer, other: _Pointer) -> bool:
         return False
     if (target.access.strides, target.access.panels) == (other.access.strides, other.access.panels):
         return True
-    found = [np.broadcast_to(addresses(p.access, p.domain), p.domain) for p in (target, other)]
-    return np.array_equal(*found)
+    mine, others = (np.broadcast_to(addresses(p.access, p.domain), p.domain) for p in (target, other))
+    return np.array_equal(mine, others)
 
 
 def _iterations(counts: Sequence[int]) -> Iterator[tuple[int, ...]]:
