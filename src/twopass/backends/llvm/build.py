@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from twopass.backends.llvm import cache
 from twopass.backends.llvm.cost import SHORT, best_threads, total, worth_sharing
 from twopass.backends.llvm.engine import Code, assemble, load
 from twopass.backends.llvm.executable import Executable
-from twopass.backends.llvm.module import EMITTERS, Emitter, externals, kernel_key, write
+from twopass.backends.llvm.module import externals, kernel_key, write
 from twopass.backends.llvm.schedule import Planned, plan
 from twopass.backends.llvm.target import Target, host
 from twopass.backends.llvm.threads import allowed, check_threads
@@ -21,15 +21,11 @@ __all__ = ["KEPT", "build", "structure"]
 #: How many programs' code is kept for programs that are equal.
 KEPT = 32
 
-_codes: OrderedDict[tuple[str, Target, int], Code] = OrderedDict()
+_codes: OrderedDict[tuple[str, Target], Code] = OrderedDict()
 
 
 def build(
-    program: Program,
-    *,
-    threads: int | None = None,
-    shapes: Sequence[tuple[int, ...]] | None = None,
-    emitters: Mapping[type, Emitter] = EMITTERS,
+    program: Program, *, threads: int | None = None, shapes: Sequence[tuple[int, ...]] | None = None
 ) -> Executable:
     """Compile a program for this machine; see `twopass.backends.llvm.compile`."""
     target = host()
@@ -38,7 +34,8 @@ def build(
     if not any(shared):
         count = 1  # nobody else would have anything to do
     planned = plan(program, count, shared)
-    code = _code(program, planned, target, count, emitters)
+    name = "\n".join([structure(program), f"{count} threads", "".join("01"[flag] for flag in shared)])
+    code = _code(name, target, lambda: write(program, planned, target, threads=count))
     return Executable(
         program,
         code,
@@ -54,24 +51,16 @@ def _barriers(planned: Sequence[Planned]) -> int:
     return sum(item.barrier + _barriers(item.body) for item in planned)
 
 
-def _code(
-    program: Program, planned: Sequence[Planned], target: Target, threads: int, emitters: Mapping[type, Emitter]
-) -> Code:
-    """The code of a program: from this process, from the disk, or new."""
-    name = (structure(program), target, threads)
+def _code(name: str, target: Target, text: Callable[[], str]) -> Code:
+    """The code of what a name describes: from this process, from the disk, or made of the module's text."""
     # Other Python threads may do the same at the same time; there is no lock that a forked process could inherit.
-    known = _codes.get(name)
+    known = _codes.get((name, target))
     if known is not None:
         with contextlib.suppress(KeyError):
-            _codes.move_to_end(name)
+            _codes.move_to_end((name, target))
         return known
-
-    def make() -> bytes:
-        return assemble(write(program, planned, target, threads=threads, emitters=emitters), target)
-
-    content, _ = cache.object_code((name[0], str(threads)), target, make)
-    code = load(content, target)
-    _codes[name] = code
+    content, _ = cache.object_code([name], target, lambda: assemble(text(), target))
+    code = _codes[name, target] = load(content, target)
     while len(_codes) > KEPT:
         with contextlib.suppress(KeyError):
             _codes.popitem(last=False)
