@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 from train.problems import classifier, line, same_bits, two_moons
 from train.test_fitting import StopAfter
 from twopass import compiler, nn, optim, tree
-from twopass.errors import CaptureError, NotFiniteError
+from twopass.errors import ArgumentError, CaptureError, NotFiniteError
 from twopass.train import Callback, Trainer, native
 
 
@@ -142,6 +143,33 @@ def test_copies_of_a_trainer_train_alike() -> None:
     for one in (trainer, other):
         one.fit(*two_moons())
     assert same_bits(trainer.params, other.params)
+
+
+def test_explain_shows_the_kernels() -> None:
+    trainer = classifier()
+    with pytest.raises(ArgumentError, match=r"trainer\.fit"):
+        trainer.explain()
+    trainer.fit(*two_moons(count=20))
+    assert "tanh" in trainer.explain()
+    plain = classifier(backend="numpy")
+    plain.fit(*two_moons())
+    with pytest.raises(ArgumentError, match="backend"):
+        plain.explain()
+
+
+def test_a_memory_map_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
+    x = np.memmap(tmp_path / "x", np.uint8, "w+", shape=(400_000, 200))
+    trainer = Trainer(nn.Dense(1), "mean_squared_error", optim.SGD(1e-9), seed=0)
+    target = np.zeros(len(x), np.float32)
+    trainer.fit(x[:1000], target[:1000], batch_size=500)
+    tracemalloc.start()
+    try:
+        trainer.fit(x, target, batch_size=500)
+        trainer.evaluate(x, target)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 40e6 < x.nbytes
 
 
 # --- failures ---------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from optim.references import REFERENCES as OPTIMIZERS
 from optim.test_schedules import REFERENCES as SCHEDULES
 from optim.test_transformations import EXAMPLES as TRANSFORMATIONS
 from twopass import nn, optim, tree
+from twopass.program.ir import Call, flat
 from twopass.train import Trainer
 
 #: Largest difference, relative to the largest number of an array, after some steps.
@@ -31,6 +32,13 @@ def assert_close(one: Any, other: Any, tolerance: float) -> None:
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * size, err_msg=str(path))
 
 
+def calls_of_numpy(trainer: Trainer) -> list[str]:
+    """What of a training step has no native code."""
+    programs = [compiled.program for compiled in trainer.programs.training if compiled._last is not None]
+    assert programs
+    return [item.name for program in programs for item in flat(program.statements) if isinstance(item, Call)]
+
+
 def agree(parts: tuple[Any, ...], x: Any, y: Any, dtype: str = "float64", **options: Any) -> tuple[Trainer, Trainer]:
     """Train natively and in NumPy, and compare everything."""
     options = {"epochs": 2, "batch_size": 3, **options}
@@ -38,6 +46,7 @@ def agree(parts: tuple[Any, ...], x: Any, y: Any, dtype: str = "float64", **opti
     for trainer in trainers:
         trainer.fit(x, y, **options)
     native, plain = trainers
+    assert not calls_of_numpy(native)
     assert_close(native.params, plain.params, TOLERANCES[dtype])
     assert_close(native.state.optimizer, plain.state.optimizer, 50 * TOLERANCES[dtype])
     np.testing.assert_allclose(native.history["loss"], plain.history["loss"], rtol=10 * TOLERANCES[dtype])

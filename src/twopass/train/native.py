@@ -21,7 +21,7 @@ import numpy as np
 
 from twopass import nn, optim, tree
 from twopass.api.scan import scan
-from twopass.compiler import compile
+from twopass.compiler import Compiled, compile
 from twopass.errors import ArgumentError, CaptureError, ShapeError, compose
 from twopass.nn.losses.base import weight_sum
 from twopass.train.eager import EagerSteps, Outcome, Steps
@@ -50,7 +50,7 @@ _GATHERED = 1 << 20
 _READABLE = frozenset(map(np.dtype, "?bBhHiIlLqQfd"))
 
 #: The function of `make_epoch`, compiled: for full batches, and for the last one of an epoch.
-Epochs = tuple[Callable[..., Any], Callable[..., Any]]
+Epochs = tuple[Compiled, Compiled]
 
 
 def check_backend(backend: str) -> None:
@@ -136,6 +136,11 @@ class Programs:
             # One for full batches, one for the last: a compiled function is fastest if nothing changes.
             self._epochs = parts, (compile(epoch, threads=trainer.threads), compile(epoch, threads=trainer.threads))
         return self._epochs[1]
+
+    @property
+    def training(self) -> tuple[Compiled, ...]:
+        """What `epochs` gave last: the function for full batches, and the one for the last batch."""
+        return () if self._epochs is None else self._epochs[1]
 
     def predict(self, net: nn.Layer, threads: int | None, backend: str) -> Predict:
         """A network's compiled forward pass; the last one again, if nothing has changed."""

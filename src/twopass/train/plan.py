@@ -44,7 +44,7 @@ class Plan:
         >>> samples = Samples(np.arange(5.0), np.arange(5.0))
         >>> plan = Plan.of(samples, batch_size=2, shuffle=True, seed=0, epoch=1)
         >>> [plan.batch(step, np.dtype("float64"))[0].tolist() for step in range(plan.steps)]
-        [[2.0, 4.0], [3.0, 0.0], [1.0]]
+        [[1.0, 4.0], [3.0, 0.0], [2.0]]
         """
         order = np.random.default_rng([seed, epoch]).permutation(len(samples)) if shuffle else None
         steps = -(-len(samples) // batch_size)

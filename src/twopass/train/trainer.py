@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -44,10 +45,12 @@ class Trainer:
     dtype : {"float32", "float64"}
         Of the parameters and all computation. Batches are converted; the data set is not.
     backend : {"auto", "llvm", "numpy"}
-        What computes the steps.
+        What computes steps and predictions: machine code that LLVM makes, or NumPy. "auto" is machine code, and NumPy
+        (with a warning that says why) for what cannot be compiled, such as a loss that branches on values. Losses and
+        layers that are compiled are called once, and have to be functions of their arguments alone.
     threads : int, optional
-        Threads of the matrix products during `fit`. By default one for small networks, for which more would cost time,
-        and otherwise what the BLAS library chooses.
+        Threads of `fit`, `evaluate` and `predict`; by default as many as pay. Machine code gives the same bits with
+        any number. With NumPy it is the number of the matrix products' threads, during `fit`.
 
     Attributes
     ----------
@@ -369,6 +372,20 @@ class Trainer:
         self.net.summary(self.input_shape, self.dtype)
         print(f"loss {getattr(self.loss, '__name__', self.loss)}, {self.optimizer!r}")
         print(f"seed {self.seed}, {self.dtype}, {self.epoch} epochs trained")
+
+    def explain(self) -> str:
+        """How the last `fit` computed its steps: the kernels of the compiled program, their work, and its memory.
+
+        Raises
+        ------
+        ArgumentError
+            When nothing was compiled: before a fit, and on the backend "numpy".
+        """
+        for compiled in self.programs.training:  # for full batches; for the last one, if there was no other
+            with contextlib.suppress(ArgumentError):
+                return compiled.explain()
+        what = "no training step has been compiled"
+        raise ArgumentError(compose(what, instead="Call trainer.fit(...) first, on the backend 'auto' or 'llvm'."))
 
     def save(self, folder: str | os.PathLike[str], *, extra: Mapping[str, Any] | None = None) -> None:
         """Write everything that is needed to predict, and to continue training with the same bits, to a folder.
