@@ -181,17 +181,18 @@ def nodes_in(outputs: Sequence[Node], first: Sequence[Node] = ()) -> list[Node]:
     order: list[Node] = []
     done: set[int] = set()
     for root in (*first, *outputs):
-        stack: list[tuple[Node, Iterator[Node]]] = []
-        if id(root) not in done:
-            done.add(id(root))
-            stack.append((root, iter(root.operands)))
+        if id(root) in done:
+            continue
+        done.add(id(root))
+        stack = [(root, iter(root.operands))]
         while stack:
             node, rest = stack[-1]
-            following = next((operand for operand in rest if id(operand) not in done), None)
-            if following is None:
+            for operand in rest:
+                if id(operand) not in done:
+                    done.add(id(operand))
+                    stack.append((operand, iter(operand.operands)))
+                    break
+            else:
                 order.append(node)
                 stack.pop()
-            else:
-                done.add(id(following))
-                stack.append((following, iter(following.operands)))
     return order

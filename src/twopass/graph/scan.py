@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -96,11 +97,15 @@ def scan(*values: Any, **parameters: Any) -> tuple[Any, ...]:
     return (*carry, *map(np.stack, ys))
 
 
+#: For the body of a loop, what it gave when it was captured.
+_EXAMPLES: WeakKeyDictionary[Graph, list[Any]] = WeakKeyDictionary()
+
+
 def _preview(*values: Any, **parameters: Any) -> tuple[Any, ...]:
     """A result of the right type: that of one step, repeated."""
     loop = Loop(**parameters)
     consts, carry, xs, _ = loop.parts(values)
-    found = evaluate(loop.body, [*consts, *carry, *(row(x, 0) for x in xs)])
+    found = _EXAMPLES.get(loop.body) or evaluate(loop.body, [*consts, *carry, *(row(x, 0) for x in xs)])
     ys = [np.broadcast_to(part, (loop.length, *np.shape(part))) for part in found[loop.n_carry :]]
     return (*found[: loop.n_carry], *ys)
 
@@ -133,10 +138,12 @@ def _body(
     trace = _BodyTrace()
     inputs = [trace.input(example, name) for example, name in zip(examples, names, strict=True)]
     with running(trace):
-        outputs = tuple(trace.node(_lifted(trace, value)) for value in step(inputs))
+        results = [_lifted(trace, value) for value in step(inputs)]
+        outputs = tuple(map(trace.node, results))  # which may come from outside
     outside = [inner.node for _, inner in trace.outside.values()]
-    own = [array._primal.node for array in inputs]
-    return Graph((*outside, *own), outputs), [array for array, _ in trace.outside.values()]
+    body = Graph((*outside, *(array._primal.node for array in inputs)), outputs)
+    _EXAMPLES[body] = list(map(stand_in, results))
+    return body, [array for array, _ in trace.outside.values()]
 
 
 def _lifted(trace: GraphTrace, value: Any) -> Array:
@@ -193,7 +200,10 @@ def _stacking(loop: Loop) -> Loop:
     if loop.stacks:
         return loop
     carried = loop.body.inputs[loop.n_consts : loop.n_consts + loop.n_carry]
-    return loop._replace(body=Graph(loop.body.inputs, (*loop.body.outputs, *carried)), stacks=loop.n_carry)
+    body = Graph(loop.body.inputs, (*loop.body.outputs, *carried))
+    if loop.body in _EXAMPLES:
+        _EXAMPLES[body] = [*_EXAMPLES[loop.body], *_EXAMPLES[loop.body][: loop.n_carry]]
+    return loop._replace(body=body, stacks=loop.n_carry)
 
 
 # --- derivatives ------------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from twopass.graph.ir import Constant, Graph, Input, Node, substitute
@@ -41,19 +40,16 @@ def with_operands(
     node: Node, replacement: Callable[[Node], Node], inner: Callable[[Graph], Graph] = lambda body: body
 ) -> Node:
     """A node with other operands; the node itself if they are the same."""
-    if all(replacement(operand) is operand for operand in node.operands):
-        changed = False
-        args, kwargs = node.args, dict(node.kwargs)
-    else:
-        changed = True
-        args = substitute(node.args, replacement)
-        kwargs = substitute(dict(node.kwargs), replacement)
-    for key, value in kwargs.items():
-        if isinstance(value, Graph):
-            body = inner(value)
-            changed = changed or body is not value
-            kwargs[key] = body
-    return replace(node, args=args, kwargs=kwargs) if changed else node
+    args, kwargs = node.args, node.kwargs
+    changed = any(replacement(operand) is not operand for operand in node.operands)
+    if changed:
+        args = substitute(args, replacement)
+        kwargs = substitute(dict(kwargs), replacement) if kwargs else kwargs
+    for key, body in bodies(node):
+        made = inner(body)
+        if made is not body:
+            changed, kwargs = True, {**kwargs, key: made}
+    return Node(node.function, args, kwargs, node.type, node.call, node.line) if changed else node
 
 
 def count_uses(graph: Graph) -> Counter[int]:
