@@ -21,12 +21,11 @@ import numpy as np
 from twopass import tree
 from twopass.core.rule import is_traced
 from twopass.errors import ArgumentError, compose, unknown_name
-from twopass.graph.capture import Outputs, capture, split
-from twopass.graph.interpreter import evaluate
-from twopass.graph.ir import Graph
-from twopass.graph.passes import run
 
+# What compiles is imported by the first call that needs it.
 if TYPE_CHECKING:
+    from twopass.graph.capture import Outputs
+    from twopass.graph.ir import Graph
     from twopass.program.ir import Program
 
 __all__ = ["BACKENDS", "Compiled", "Specialization", "compile"]
@@ -128,6 +127,8 @@ class Compiled:
         """Any call: the arguments are taken apart, and compiled for if they are new."""
         if any(map(is_traced, tree.leaves((args, kwargs)))):
             return self._function(*args, **kwargs)  # it is being differentiated, or captured by another function
+        from twopass.graph.capture import split
+
         given = split((*args, kwargs) if kwargs else args)
         static = tuple((place, type(value), value) for place, value in given.static)
         key = (given.structure, static, tuple(map(_type, given.leaves)), bool(kwargs))
@@ -147,6 +148,9 @@ class Compiled:
         return result
 
     def _specialize(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Specialization:
+        from twopass.graph.capture import capture
+        from twopass.graph.passes import run
+
         function = self._function
         if kwargs:
 
@@ -199,6 +203,8 @@ def _names(function: Function, kwargs: dict[str, Any]) -> list[str]:
 
 def _evaluate(graph: Graph, values: Sequence[Any]) -> list[Any]:
     """Compute a graph with NumPy; no two results share memory, and none does with an argument or a constant."""
+    from twopass.graph.interpreter import evaluate
+
     return [np.array(value) if isinstance(value, np.ndarray) else value for value in evaluate(graph, values)]
 
 

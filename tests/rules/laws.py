@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import twopass as tp
+import twopass.graph  # which registers scan
 from twopass.core.registry import COMPOSITE_EXAMPLES, RULES, invoke
 from twopass.core.rule import Constant, Example, Operand, Rule, Unsupported, name_of
 

@@ -7,6 +7,7 @@ outputs reach. Nothing here is recursive: a graph may be deeper than Python's st
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -77,7 +78,7 @@ class Node:
     @property
     def size(self) -> int:
         """Number of elements of the result."""
-        return int(np.prod(self.type.shape, dtype=np.int64))
+        return math.prod(self.type.shape)
 
 
 def _refuse(*_args: Any, **_kwargs: Any) -> Any:
