@@ -67,7 +67,11 @@ class Samples:
     def targets(self, positions: Array | slice, dtype: np.dtype[Any]) -> Arrays:
         """The targets of some of the samples."""
         chosen = self._chosen(positions)
-        return _map(lambda array: _gather(array, chosen, dtype if array.dtype.kind == "f" else array.dtype), self.y)
+
+        def gathered(array: Array) -> Array:
+            return _gather(array, chosen, dtype if array.dtype.kind == "f" else array.dtype.newbyteorder("="))
+
+        return _map(gathered, self.y)
 
     def _chosen(self, positions: Array | slice) -> Array | slice:
         return positions if self.rows is None else self.rows[positions]
