@@ -55,8 +55,8 @@ def _check(made: Sample, function: Callable[..., Any], rng: np.random.Generator)
         return []  # it has no derivative, and says so
     tolerances = _tolerances(function, made.arguments, expected, rng, single="float32" in str(made))
     stage, program = "capture", None
+    warnings.simplefilter("ignore", RuntimeWarning)
     try:
-        warnings.simplefilter("ignore", RuntimeWarning)
         for stage, program, found in _stages(made, function, rng):
             if wrong := _mismatches(expected, found, tolerances):
                 return [f"{stage}: {wrong[0]}", *wrong[1:], str(made), str(program or "")]

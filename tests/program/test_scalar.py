@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from twopass.backends.llvm import scalars
 from twopass.program.scalar import BY_FUNCTION, DTYPES, OPERATORS, result_dtype
 
 
@@ -23,6 +24,10 @@ def test_the_dtype_of_a_result_is_what_numpy_gives(name: str) -> None:
         with np.errstate(all="ignore"):
             assert np.asarray(operator.function(*(np.ones(3, t) for t in operands))).dtype == result
     assert tried
+
+
+def test_the_native_operators_are_these() -> None:
+    assert scalars.OPERATORS.keys() - {"astype"} == OPERATORS.keys()
 
 
 def test_numpy_functions_find_their_operators() -> None:

@@ -95,7 +95,7 @@ OPERATORS: dict[str, Operator] = {
     **_floats(4, np.reciprocal),
     "fma": Operator(_fma, 3, 2, _FLOAT),
     **_floats(1, np.fabs, np.copysign, np.heaviside, np.floor, np.ceil, np.trunc, np.rint),
-    **_floats(1, np.degrees, np.radians, np.deg2rad, np.rad2deg),
+    **_floats(1, np.degrees, np.radians),
     # powers, exponentials and logarithms
     **_floats(6, np.sqrt),
     **_floats(12, np.exp, np.exp2),
@@ -131,6 +131,7 @@ REDUCTIONS: dict[str, Operator] = {
 
 #: The operator that a NumPy function is.
 BY_FUNCTION: dict[Callable[..., Any], str] = {operator.function: name for name, operator in OPERATORS.items()}
+BY_FUNCTION |= {np.deg2rad: "radians", np.rad2deg: "degrees"}
 
 
 def result_dtype(name: str, operands: Sequence[DType]) -> DType | None:
