@@ -11,7 +11,7 @@ import dataclasses
 import statistics
 
 from benchmarks import page
-from benchmarks.contest import Contest, Score, arguments, disagreement, versions
+from benchmarks.contest import Contest, Score, Turns, arguments, disagreement, versions
 from benchmarks.objectives import NETWORKS, OBJECTIVES
 from benchmarks.timing import table
 from benchmarks.workers import Workers
@@ -40,37 +40,45 @@ class Outcome:
         """How many times the function's time value and gradient take; None unless both were measured."""
         if name not in self.values or name not in self.gradients:
             return None
-        return self.gradients[name].median / self.values[name].median
+        return self.gradients[name].seconds / self.values[name].seconds
 
     def faster(self, name: str) -> float | None:
         """How many times the speed of a peer twopass has; None unless both were measured."""
         if "twopass" not in self.gradients or name not in self.gradients:
             return None
-        return self.gradients[name].median / self.gradients["twopass"].median
+        return self.gradients[name].seconds / self.gradients["twopass"].seconds
 
 
-def _contest(workers: Workers, name: str, task: str, names: list[str], rounds: int, seconds: float) -> dict[str, Score]:
+def _contest(workers: Workers, name: str, task: str, names: list[str], turns: Turns) -> dict[str, Score]:
     contest = Contest(workers, names, task, (name,), f"{name}, {task.replace('_', ' ')}")
     found = disagreement(contest)
     assert found < TOLERANCE, f"{name}: the peers differ by {found:.1e}"
-    return contest.run(rounds, seconds)
+    return contest.run(turns)
 
 
-def measure(workers: Workers, name: str, names: list[str], rounds: int, seconds: float) -> Outcome:
+def measure(workers: Workers, name: str, names: list[str], turns: Turns) -> Outcome:
     """Hold both contests of one objective."""
     compilers = [peer for peer in names if peer in ("twopass", "numpy", "jax")]  # the function of the others is NumPy's
-    values = _contest(workers, name, "function", compilers, rounds, seconds)
-    return Outcome(name, values, _contest(workers, name, "value_and_grad", names, rounds, seconds))
+    values = _contest(workers, name, "function", compilers, turns)
+    return Outcome(name, values, _contest(workers, name, "value_and_grad", names, turns))
 
 
 def details(outcome: Outcome) -> str:
     """Everything about one objective."""
     rows = [
-        [task, name, score.label, f"{score.median * 1e6:.1f}", f"{score.best * 1e6:.1f}", f"{score.first:.2f}"]
+        [
+            task,
+            name,
+            score.label,
+            f"{score.median * 1e6:.1f}",
+            f"{score.best * 1e6:.1f}",
+            f"{score.processor * 1e6:.1f}",
+            f"{score.first:.2f}",
+        ]
         for task, scores in (("function", outcome.values), ("value and gradient", outcome.gradients))
-        for name, score in sorted(scores.items(), key=lambda item: item[1].median)
+        for name, score in sorted(scores.items(), key=lambda item: item[1].seconds)
     ]
-    header = ["", "peer", "its fastest variant", "us a call", "best round", "first call, s"]
+    header = ["", "peer", "its fastest variant", "median us", "best us", "CPU us", "first call, s"]
     return f"{OBJECTIVES[outcome.name].title}\n{table(header, rows)}\n"
 
 
@@ -84,7 +92,7 @@ def summary(outcomes: list[Outcome], names: list[str]) -> str:
     rows = []
     for outcome in outcomes:
         times = [
-            _text(outcome.gradients[name].median * 1e6, ",.1f") if name in outcome.gradients else "" for name in names
+            _text(outcome.gradients[name].seconds * 1e6, ",.1f") if name in outcome.gradients else "" for name in names
         ]
         ratios = [_text(outcome.faster(name), ".2f") for name in ("numpy", "jax")]
         rows.append(
@@ -111,13 +119,13 @@ def main() -> None:
     with Workers() as workers:
         libraries = versions(workers, options.peers)
         for name in options.only:
-            outcomes.append(measure(workers, name, options.peers, options.rounds, options.seconds))
+            outcomes.append(measure(workers, name, options.peers, options.turns))
             print(details(outcomes[-1]), flush=True)
     present = [name for name in PEERS_HERE if any(name in outcome.gradients for outcome in outcomes)]
     text = "\n\n".join(
         [
             summary(outcomes, present),
-            f"Microseconds a call, medians of {options.rounds} interleaved turns.{mean_note(outcomes)} `twopass` is "
+            f"Microseconds a call, {options.turns}.{mean_note(outcomes)} `twopass` is "
             "compiled, `twopass-numpy` eager, `numpy` written by hand.",
             page.machine(libraries),
         ]

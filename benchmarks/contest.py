@@ -11,6 +11,7 @@ import dataclasses
 import itertools
 import math
 import statistics
+import time
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -35,8 +36,10 @@ def _prepare(peer: str, task: str, arguments: Sequence[Any], options: dict[str, 
     return number
 
 
-def _clock(number: int, repetitions: int) -> float:
-    return elapsed(_prepared[number], repetitions)
+def _clock(number: int, repetitions: int) -> tuple[float, float]:
+    """Seconds, and seconds of processor time of all threads."""
+    start = time.process_time()
+    return elapsed(_prepared[number], repetitions), time.process_time() - start
 
 
 def _result(number: int) -> list[Any]:
@@ -69,14 +72,16 @@ class Contestant:
     Attributes
     ----------
     first : float
-        Seconds from the start of the preparation to the end of the first repetition, compilation included.
+        Seconds of the first repetition, compilation included.
+    processor : float
+        Seconds of processor time, of all its threads, that the last call of `clock` took.
     """
 
     def __init__(self, worker: Worker, peer: str, variant: Variant, task: str, arguments: Sequence[Any]) -> None:
         self.worker, self.peer, self.variant = worker, peer, variant
         self.task, self.arguments = task, arguments
         self.number: int = self._call(_prepare, peer, task, arguments, dict(variant.options))
-        self.first: float = self.clock(1)
+        self.first = self.clock(1)
 
     def _call(self, function: Any, *arguments: Any) -> Any:
         try:
@@ -86,7 +91,8 @@ class Contestant:
 
     def clock(self, repetitions: int) -> float:
         """Seconds of so many repetitions."""
-        return self._call(_clock, self.number, repetitions)
+        seconds, self.processor = self._call(_clock, self.number, repetitions)
+        return seconds
 
     def result(self) -> list[Any]:
         """The arrays that all peers must agree on."""
@@ -142,14 +148,26 @@ class Score:
     label : str
         Its variant.
     first : float
-        Seconds of its first repetition, with all that precedes it.
+        Seconds of its first repetition, compilation included.
     times : list of float
         Seconds per repetition, one entry a round.
+    processor : float
+        Seconds of processor time per repetition, of all threads, in the last round. What runs on one thread would take
+        this long if it had the machine for itself.
+    by_best : bool
+        Whether it is judged by its best round, not by the median.
     """
 
     label: str
     first: float
     times: list[float]
+    processor: float = 0.0
+    by_best: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """What the tables compare."""
+        return self.best if self.by_best else self.median
 
     @property
     def median(self) -> float:
@@ -160,6 +178,28 @@ class Score:
     def best(self) -> float:
         """The fastest round."""
         return min(self.times)
+
+
+@dataclasses.dataclass(frozen=True)
+class Turns:
+    """How the contestants take turns.
+
+    Parameters
+    ----------
+    rounds : int
+        Turns of each.
+    seconds : float
+        Length of a turn.
+    by_best : bool
+        Whether the best rounds are compared, not the medians.
+    """
+
+    rounds: int
+    seconds: float
+    by_best: bool = False
+
+    def __str__(self) -> str:
+        return f"{'the best' if self.by_best else 'medians'} of {self.rounds} interleaved turns"
 
 
 class Contest:
@@ -187,13 +227,19 @@ class Contest:
             except Declined as reason:
                 print(f"  {title}: {name} is left out: {reason}", flush=True)
 
-    def run(self, rounds: int, seconds: float) -> dict[str, Score]:
-        """Take turns of so many seconds each, and free what the contestants hold."""
+    def run(self, turns: Turns) -> dict[str, Score]:
+        """Take turns, and free what the contestants hold."""
         clocks = {name: contestant.clock for name, contestant in self.contestants.items()}
-        repetitions = {name: repetitions_for(clock, seconds) for name, clock in clocks.items()}
-        times = take_turns(clocks, repetitions, rounds)
+        repetitions = {name: repetitions_for(clock, turns.seconds) for name, clock in clocks.items()}
+        times = take_turns(clocks, repetitions, turns.rounds)
         scores = {
-            name: Score(contestant.variant.label, contestant.first, times[name])
+            name: Score(
+                contestant.variant.label,
+                contestant.first,
+                times[name],
+                contestant.processor / repetitions[name],
+                turns.by_best,
+            )
             for name, contestant in self.contestants.items()
         }
         for contestant in self.contestants.values():
@@ -219,7 +265,7 @@ def difference(arrays: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> 
 def best_peer(scores: dict[str, Score]) -> str | None:
     """The fastest that is not twopass, if there is one."""
     others = [name for name in scores if name not in OURS]
-    return min(others, key=lambda name: scores[name].median, default=None)
+    return min(others, key=lambda name: scores[name].seconds, default=None)
 
 
 # --- the command line -----------------------------------------------------------------------------------------------
@@ -242,15 +288,16 @@ def arguments(description: str | None, contests: Sequence[str], names: Sequence[
     parser.add_argument("--peers", metavar="NAME,...", help=f"some of {', '.join(names)}")
     parser.add_argument("--rounds", type=int, default=9, help="turns of each peer (9)")
     parser.add_argument("--seconds", type=float, default=seconds, help=f"length of a turn ({seconds})")
-    parser.add_argument("--quick", action="store_true", help="3 rounds of short turns: for a first look")
+    parser.add_argument("--best", action="store_true", help="compare best rounds: for a machine that others use too")
+    parser.add_argument("--quick", action="store_true", help="short turns on fewer rows: for a first look")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
     options = parser.parse_args()
     options.only = _chosen(parser, options.only, contests)
     options.peers = _chosen(parser, options.peers, names)
-    if options.quick:
-        options.rounds, options.seconds = 3, options.seconds / 4
-    if options.write and (options.quick or [*contests, *names] != [*options.only, *options.peers]):
-        parser.error("--write is for a whole run: leave out --only, --peers and --quick")
+    options.turns = Turns(options.rounds, options.seconds / (10 if options.quick else 1), options.best)
+    whole = [*contests, *names] == [*options.only, *options.peers] and not options.quick and not options.best
+    if options.write and not whole:
+        parser.error("--write is for a whole run: leave out --only, --peers, --best and --quick")
     return options
 
 

@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 
 from benchmarks import page
-from benchmarks.contest import Contest, Score, arguments, best_peer, disagreement, versions
+from benchmarks.contest import Contest, Score, Turns, arguments, best_peer, disagreement, versions
 from benchmarks.peers import OURS
 from benchmarks.timing import table
 from benchmarks.workers import Workers
@@ -30,22 +30,22 @@ class Outcome:
     scores: dict[str, Score]
 
 
-def measure(workers: Workers, rows: int, names: list[str], rounds: int, seconds: float) -> Outcome:
+def measure(workers: Workers, rows: int, names: list[str], turns: Turns) -> Outcome:
     """Hold the contest for a number of rows."""
     x = np.random.default_rng(0).standard_normal((rows, NETWORK.sizes[0]), np.float32)
     contest = Contest(workers, names, "prediction", (NETWORK, NETWORK.weights(), x), f"{rows:,} rows")
     found = disagreement(contest)
     assert found < 1e-4, f"the peers' predictions differ by {found:.1e}"
-    return Outcome(rows, contest.run(rounds, seconds))
+    return Outcome(rows, contest.run(turns))
 
 
 def details(outcome: Outcome) -> str:
     """Everything about one number of rows."""
     rows = [
-        [name, score.label, f"{score.median * 1e6:.1f}", f"{score.best * 1e6:.1f}"]
-        for name, score in sorted(outcome.scores.items(), key=lambda item: item[1].median)
+        [name, score.label, f"{score.median * 1e6:.1f}", f"{score.best * 1e6:.1f}", f"{score.processor * 1e6:.1f}"]
+        for name, score in sorted(outcome.scores.items(), key=lambda item: item[1].seconds)
     ]
-    return f"{outcome.rows:,} rows\n{table(['peer', 'its fastest variant', 'us a call', 'best round'], rows)}\n"
+    return f"{outcome.rows:,} rows\n{table(['peer', 'its fastest variant', 'median us', 'best us', 'CPU us'], rows)}\n"
 
 
 def summary(outcomes: list[Outcome], names: list[str]) -> str:
@@ -53,9 +53,9 @@ def summary(outcomes: list[Outcome], names: list[str]) -> str:
     rows = []
     for outcome in outcomes:
         scores, best = outcome.scores, best_peer(outcome.scores)
-        times = [f"{scores[name].median * 1e6:,.1f}" if name in scores else "" for name in names]
+        times = [f"{scores[name].seconds * 1e6:,.1f}" if name in scores else "" for name in names]
         known = best is not None and "twopass" in scores
-        ratio = f"{scores[best].median / scores['twopass'].median:.2f}x" if known else ""
+        ratio = f"{scores[best].seconds / scores['twopass'].seconds:.2f}x" if known else ""
         rows.append([f"{outcome.rows:,}", *times, best or "", ratio])
     return table(["rows", *names, "best peer", "faster"], rows)
 
@@ -68,13 +68,13 @@ def main() -> None:
     with Workers() as workers:
         libraries = versions(workers, options.peers)
         for name in options.only:
-            outcomes.append(measure(workers, ROWS[name], options.peers, options.rounds, options.seconds))
+            outcomes.append(measure(workers, ROWS[name], options.peers, options.turns))
             print(details(outcomes[-1]), flush=True)
     present = [name for name in PEERS_HERE if any(name in outcome.scores for outcome in outcomes)]
     text = "\n\n".join(
         [
             summary(outcomes, present),
-            f"Microseconds a call, medians of {options.rounds} interleaved turns. `{OURS[0]}` is `Trainer.predict`, "
+            f"Microseconds a call, {options.turns}. `{OURS[0]}` is `Trainer.predict`, "
             f"`{OURS[1]}` a call of the network itself.",
             page.machine(libraries),
         ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 
 from benchmarks import page
-from benchmarks.contest import Contest, Score, arguments, best_peer, versions
+from benchmarks.contest import Contest, Score, Turns, arguments, best_peer, versions
 from benchmarks.peak import Peak
 from benchmarks.peers import OURS, PEERS
 from benchmarks.timing import table
@@ -29,17 +29,17 @@ class Outcome:
 
     def microseconds(self, name: str) -> float | None:
         """Of a step, the median; None without a score."""
-        return self.scores[name].median / self.workload.steps * 1e6 if name in self.scores else None
+        return self.scores[name].seconds / self.workload.steps * 1e6 if name in self.scores else None
 
     def speed(self, name: str) -> float:
         """Operations a second in the matrix products."""
-        return self.workload.operations * self.workload.steps / self.scores[name].median
+        return self.workload.operations * self.workload.steps / self.scores[name].seconds
 
 
-def measure(workers: Workers, workload: Workload, names: list[str], rounds: int, seconds: float) -> Outcome:
+def measure(workers: Workers, workload: Workload, names: list[str], turns: Turns) -> Outcome:
     """Hold the contest of one workload."""
     contest = Contest(workers, names, "training", (workload, workload.weights()), workload.name)
-    return Outcome(workload, contest.run(rounds, seconds))
+    return Outcome(workload, contest.run(turns))
 
 
 def details(outcome: Outcome) -> str:
@@ -48,11 +48,12 @@ def details(outcome: Outcome) -> str:
     rows = [
         [
             *(name, score.label, f"{score.median / steps * 1e6:.1f}", f"{score.best / steps * 1e6:.1f}"),
-            *(f"{outcome.speed(name) / 1e9:.1f}", f"{max(0, score.first - score.median):.2f}"),
+            f"{score.processor / steps * 1e6:.1f}",
+            *(f"{outcome.speed(name) / 1e9:.1f}", f"{max(0, score.first - score.seconds):.2f}"),
         ]
-        for name, score in sorted(outcome.scores.items(), key=lambda item: item[1].median)
+        for name, score in sorted(outcome.scores.items(), key=lambda item: item[1].seconds)
     ]
-    header = ["peer", "its fastest variant", "us a step", "best round", "GFLOP/s", "first epoch, extra s"]
+    header = ["peer", "its fastest variant", "median us", "best us", "CPU us", "GFLOP/s", "first epoch, extra s"]
     return f"{outcome.workload.name}: {outcome.workload}\n{table(header, rows)}\n"
 
 
@@ -70,7 +71,7 @@ def summary(outcomes: list[Outcome], peak: dict[int, float]) -> str:
             rows.append([*row, "", "", "", ""])
             continue
         speed = outcome.speed("twopass")
-        ratio = "" if best is None else f"{outcome.scores[best].median / outcome.scores['twopass'].median:.2f}x"
+        ratio = "" if best is None else f"{outcome.scores[best].seconds / outcome.scores['twopass'].seconds:.2f}x"
         shares = [f"{speed / limit:.0%}" for limit in peak.values()]
         rows.append([*row, ratio, f"{speed / 1e9:.1f}", *shares])
     header = ["training step", "twopass", "best peer", "its time", "faster", "GFLOP/s", "of 1 core", "of 2 cores"]
@@ -93,7 +94,8 @@ def main() -> None:
         libraries = versions(workers, options.peers)
         for workload in TRAININGS:
             if workload.name in options.only:
-                outcomes.append(measure(workers, workload, options.peers, options.rounds, options.seconds))
+                measured = workload.shortened() if options.quick else workload
+                outcomes.append(measure(workers, measured, options.peers, options.turns))
                 print(details(outcomes[-1]), flush=True)
                 peak.update()
     peak.close()
@@ -102,7 +104,7 @@ def main() -> None:
     text = "\n\n".join(
         [
             summary(outcomes, peak.operations),
-            f"Microseconds, medians of {options.rounds} interleaved turns; {peak}.",
+            f"Microseconds, {options.turns}; {peak}.",
             everyone(outcomes, [*(name for name in OURS if name in present), *others]),
             page.machine(libraries),
         ]

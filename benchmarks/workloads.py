@@ -86,6 +86,10 @@ class Workload:
         sizes = [inputs * outputs for inputs, outputs in self.layers]
         return 2 * self.batch * (3 * sum(sizes) - sizes[0])
 
+    def shortened(self) -> Workload:
+        """The same with shorter epochs."""
+        return dataclasses.replace(self, rows=self.batch * max(20, self.steps // 10))
+
     def data(self) -> tuple[np.ndarray, np.ndarray]:
         """Rows of normal numbers, and targets that a network can learn: what a step costs depends on no number."""
         rng = np.random.default_rng(0)
