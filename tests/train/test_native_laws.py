@@ -139,7 +139,9 @@ def test_batches_of_any_size(dtype: str, batch_size: int, shuffle: bool) -> None
 
 @pytest.mark.parametrize("class_weight", ["balanced", {1: 3.0}])
 def test_class_weights(class_weight: Any) -> None:
-    agree(everything(), X, np.arange(11) % 3, class_weight=class_weight, sample_weight=np.linspace(0, 1, 11))
+    options = {"class_weight": class_weight, "sample_weight": np.linspace(0, 1, 11)}
+    agree(everything(), X, np.arange(11) % 3, **options)
+    agree(everything(), X, np.arange(11) % 3, **options, validation_split=0.3)
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int32", "uint64", "float16", "float32", "float64", ">f8"])
