@@ -52,16 +52,17 @@ np.repeat({a}, 2, axis={ax}) ; np.tile({a}, 2) ; np.tril({a}) ; np.diag({a}) ; n
 np.split({a}, 2)[0] ; np.vstack([{a}, {b}]) ; np.hstack([{a}, {b}]) ; {i} * {x} ; {i} / 4 ; np.sqrt(np.abs({i}))
 np.mean({i}, axis={ax}) ; np.where({p}, {a}, {i}) ; np.zeros_like({a}) + {a} ; np.ones(3) * np.sum({a})
 np.arange(4) * np.mean({a}) ; np.full((2, 2), {x}) @ np.ones((2, 3)) * np.sum({a}) ; np.sort({a}, axis={ax})
-{a}.astype(np.float32) ; {a}.astype(np.float64) ; {i}.astype(np.float64) ; {p}.astype(np.float32)
-np.deg2rad({a}) ; np.rad2deg(np.tanh({a})) ; np.degrees(np.sin({a})) ; np.radians({a}) ; np.fabs({a}) ; np.positive({a})
-np.heaviside({a}, 0.5) ; np.fmod({a}, 1.5) ; np.remainder({a}, -1.25) ; {a} // 0.75 ; {a} % 2 ; np.trunc({a} * 2) ; np.rint({a})
-np.ceil({a} * 3) ; np.arccos(0.9 * np.sin({a})) ; np.arctanh(0.9 * np.sin({a})) ; np.arccosh(1.5 + {a} ** 2)
-np.logaddexp2({a}, {b}) ; np.float_power(np.abs({a}) + 0.5, {x}) ; np.ldexp({a}, 2) ; np.tan(np.tanh({a})) ; np.fmin({a}, {b})
-np.log10(1 + np.abs({a})) ; np.round({a}, 1) ; np.nan_to_num({a}) ; np.ptp({a}, axis={ax}) ; np.median({a}, axis={ax})
-np.linalg.norm({a}) ; np.linalg.norm({a}, axis={ax}) ; np.cross({a}, {b}) ; np.kron({a}, {b}) ; np.cumprod(np.tanh({a}))
-np.sinc({a}) ; np.average({a}, axis={ax}) ; np.triu({a}, 1) ; np.rot90({a}) ; np.searchsorted(np.arange(5.0), {a}) * 0.5
-np.nansum({a}, axis={ax}) ; np.nanmax({a}) ; np.select([{a} > 1, {a} < -1], [{b}, -{b}], 0.5) ; np.convolve(np.ravel({a}), [1, 2])
-np.linalg.solve({a} @ {a}.T + 4 * np.eye(np.shape({a})[0]), {a}) ; np.meshgrid({a}, {b})[0] ; np.array([{a}, {a} + 1])
+{a}.astype(np.float32) ; {a}.astype(np.float64) ; {i}.astype(np.float64) ; {p}.astype(np.float32) ; np.deg2rad({a})
+np.rad2deg(np.tanh({a})) ; np.degrees(np.sin({a})) ; np.radians({a}) ; np.fabs({a}) ; np.positive({a})
+np.heaviside({a}, 0.5) ; np.fmod({a}, 1.5) ; np.remainder({a}, -1.25) ; {a} // 0.75 ; {a} % 2 ; np.trunc({a} * 2)
+np.rint({a}) ; np.ceil({a} * 3) ; np.arccos(0.9 * np.sin({a})) ; np.arctanh(0.9 * np.sin({a}))
+np.arccosh(1.5 + {a} ** 2) ; np.logaddexp2({a}, {b}) ; np.float_power(np.abs({a}) + 0.5, {x}) ; np.ldexp({a}, 2)
+np.tan(np.tanh({a})) ; np.fmin({a}, {b}) ; np.log10(1 + np.abs({a})) ; np.round({a}, 1) ; np.nan_to_num({a})
+np.ptp({a}, axis={ax}) ; np.median({a}, axis={ax}) ; np.linalg.norm({a}) ; np.linalg.norm({a}, axis={ax})
+np.kron({a}, {b}) ; np.cumprod(np.tanh({a})) ; np.sinc({a}) ; np.average({a}, axis={ax}) ; np.triu({a}, 1)
+np.rot90({a}) ; np.searchsorted(np.arange(5.0), {a}) * 0.5 ; np.nansum({a}, axis={ax}) ; np.nanmax({a})
+np.select([{a} > 1, {a} < -1], [{b}, -{b}], 0.5) ; np.convolve(np.ravel({a}), [1, 2])
+np.linalg.solve({a} @ {a}.T + 4 * np.eye(np.shape({a})[0]), {a}) ; np.meshgrid({a}, {b})[0]
 """
 _INTEGERS = """
 {i} + {j} ; {i} * {n} ; {i} - {n} ; {i} // 3 ; {i} % 5 ; np.maximum({i}, {j}) ; np.where({p}, {i}, {j}) ; -{i}
@@ -207,7 +208,7 @@ class _Growth:
         space: dict[str, Any] = {"np": np, "tp": tp, **self.values}
         try:
             exec("\n".join(lines), space)
-        except (ValueError, IndexError, TypeError, TwopassError):  # NumPy does not take these operands
+        except (ValueError, IndexError, TypeError, ArithmeticError, TwopassError):  # NumPy does not take these operands
             return
         value = space[name]
         value = np.asarray(value)
