@@ -17,6 +17,7 @@ from twopass.graph.ir import Constant, Input, Node, Type
 __all__ = [
     "REDUCTIONS",
     "Builder",
+    "axes_of",
     "has_dtype",
     "identity_of",
     "is_scalar_constant",
@@ -73,6 +74,14 @@ def identity_of(function: Any, dtype: np.dtype[Any]) -> Any:
         return np.bool_(not low)
     info = np.iinfo(dtype)
     return dtype.type(info.min if low else info.max)
+
+
+def axes_of(node: Node) -> tuple[int, ...] | None:
+    """The axes of a reduction in normal form; None for any other node."""
+    axes = node.kwargs.get("axis")
+    if node.function not in REDUCTIONS or len(node.args) != 1 or len(node.kwargs) != 1 or not isinstance(axes, tuple):
+        return None
+    return axes if all(axis >= 0 for axis in axes) and node.ndim == node.args[0].ndim - len(axes) else None
 
 
 def labels_of(subscripts: str) -> tuple[list[str], str]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from twopass.core.operators import astype
 from twopass.core.rule import name_of
-from twopass.graph.build import REDUCTIONS, labels_of
+from twopass.graph.build import REDUCTIONS, axes_of, labels_of
 from twopass.graph.ir import Constant, Graph, Input, Node, Type, pick
 from twopass.graph.scan import scan
 
@@ -276,8 +276,8 @@ def _indexed(printer: _Printer, node: Node) -> _Formula | None:
 
 def _reduced(printer: _Printer, node: Node) -> _Formula | None:
     """All axes need not be named; one is a number."""
-    axes = node.kwargs.get("axis")
-    if len(node.args) != 1 or set(node.kwargs) != {"axis"} or not isinstance(axes, tuple):
+    axes = axes_of(node)
+    if axes is None:
         return None
     a, name = node.args[0], name_of(node.function)
     if axes == tuple(range(a.ndim)):

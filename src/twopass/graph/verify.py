@@ -14,7 +14,7 @@ import numpy as np
 
 from twopass.core.operators import astype
 from twopass.core.rule import name_of
-from twopass.graph.build import REDUCTIONS, labels_of
+from twopass.graph.build import REDUCTIONS, axes_of, labels_of
 from twopass.graph.interpreter import steps
 from twopass.graph.ir import Constant, Graph, Input, Node, Type, pick
 from twopass.graph.passes.rewriting import bodies
@@ -114,10 +114,10 @@ def _verify_normal(node: Node) -> None:
         if condition.dtype != bool or not x.dtype == y.dtype == node.dtype:
             _wrong(node, "chooses between different dtypes, or by something else than a mask")
         _verify_broadcasting(node)
-    elif function in REDUCTIONS and isinstance(node.kwargs.get("axis"), tuple):
-        axes = node.kwargs["axis"]
-        kept = tuple(n for axis, n in enumerate(args[0].shape) if axis not in axes)
-        if len(args) != 1 or set(node.kwargs) != {"axis"} or node.type != Type(kept, args[0].dtype):
+    elif function in REDUCTIONS and node.dtype.kind != "c" and node.dtype != np.float16:
+        axes = axes_of(node)
+        kept = tuple(n for axis, n in enumerate(args[0].shape) if axis not in (axes or ()))
+        if axes is None or node.type != Type(kept, args[0].dtype):
             _wrong(node, "is no reduction in normal form")
     elif function is np.einsum and len(args) == 3:
         _verify_contraction(node)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import astype
-from twopass.graph.build import REDUCTIONS, Builder, has_dtype, is_scalar_constant, scalar_of
+from twopass.graph.build import REDUCTIONS, Builder, axes_of, has_dtype, is_scalar_constant, scalar_of
 from twopass.graph.ir import Constant, Graph, Input, Node, Type
 from twopass.graph.passes.rewriting import rewrite
 
@@ -380,8 +380,8 @@ def _smaller(operand: Node) -> Node:
 @rule(*REDUCTIONS)
 def _of_broadcast(node: Node, builder: Builder) -> Node | None:
     """A reduction over axes along which all elements are equal."""
-    (a,), axes = node.args, node.kwargs.get("axis")
-    if not _is(np.broadcast_to, a) or not isinstance(axes, tuple) or node.function is np.prod:
+    a, axes = node.args[0], axes_of(node)
+    if axes is None or not _is(np.broadcast_to, a) or node.function is np.prod:
         return None
     inner = builder.reshape(a.args[0], (1,) * (a.ndim - a.args[0].ndim) + a.args[0].shape)
     equal = [axis for axis in axes if inner.shape[axis] == 1 and a.shape[axis] != 1]

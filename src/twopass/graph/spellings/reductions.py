@@ -43,7 +43,7 @@ def _reduction(node: Node, builder: Builder) -> Node | None:
     else:
         names = {"axis": None, "out": None, "keepdims": False}
     given = bind(node, "a", **names, initial=None, where=True)
-    if node.dtype == np.float16 or node.dtype.kind == "c":
+    if node.dtype == np.float16 or (node.dtype.kind == "c" and function in (np.max, np.min)):
         return None  # NumPy has ways of its own for these
     a = builder.astype(as_node(given["a"], builder), node.dtype)
     initial = given["initial"]
