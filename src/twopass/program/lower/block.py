@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from twopass.graph.ir import Constant, Graph, Input, Node, substitute
-from twopass.program.ir import Access, Call, Instruction, Launch, Loop, Statement, Store
+from twopass.program.ir import Access, Call, Instruction, Launch, Loop, Panels, Statement, Store
 from twopass.program.lower.classify import axes_of, is_view, native, slices, source
 from twopass.program.lower.cluster import Cluster, Clusters
 from twopass.program.lower.code import Code, permuted
-from twopass.program.lower.contract import build
+from twopass.program.lower.contract import Plan, build
 from twopass.program.lower.memory import Memory, Target
 from twopass.program.lower.prepare import prepare
 from twopass.program.lower.scan import lower_scan
@@ -26,6 +26,8 @@ __all__ = ["Block"]
 
 #: A multiple of the lanes of all vectors of all targets.
 _LANES = 16
+#: From so many rows of a product on, and of its right operand, that operand is brought into panels.
+_ROWS_PACKED = 64
 
 
 class Block:
@@ -62,6 +64,7 @@ class Block:
         self._places: dict[Node, Storage] = dict(bindings.items())
         self._turned: dict[tuple[Node, int], Storage] = {}
         self._copied: dict[Node, Storage] = {}
+        self._panelled: dict[Node, Storage] = {}
         self._results: dict[Node, tuple[Storage, ...]] = {}
         self._assigned: dict[Node, int] = {}
         self._readers: dict[Node, set[Cluster]] = {}
@@ -202,6 +205,21 @@ class Block:
             self._turned[node, axis] = turned
         return self._turned[node, axis]
 
+    def _pays_packing(self, head: Plan) -> bool:
+        """Whether an operand that is read as vectors is read often enough to be copied into panels first."""
+        m, n, k = (head.length(c) for c in (head.m, head.n, head.k))
+        return m >= _ROWS_PACKED and k >= _ROWS_PACKED and len(self.memory.machine.panels(n, head.node.dtype)) > 1
+
+    def _packed(self, node: Node, storage: Storage) -> Storage:
+        """A matrix in column panels."""
+        if node not in self._panelled:
+            rows, columns = storage.shape
+            panels = Panels(rows, self.memory.machine.panels(columns, storage.dtype))
+            place = Storage(self.memory.buffer(storage.dtype, panels.size), storage.shape, (0, 0), panels=panels)
+            self.copy(storage, place, "pack")
+            self._panelled[node] = place
+        return self._panelled[node]
+
     # --- kernels ------------------------------------------------------------------------------------------------------
 
     def _emit(self, cluster: Cluster, needed: set[Node]) -> None:
@@ -271,6 +289,8 @@ class Block:
         right = self._matrix(right_node, head.letters[1], head.k + head.n)
         if head.n and right.panels is None:
             right = self._unit_along(right_node, right, head.letters[1].index(head.n))
+            if head.letters[1] == head.k + head.n and self._pays_packing(head):
+                right = self._packed(right_node, right)
         order = head.order
         # An axis of rows or columns that the result lacks has length 1.
         missing = [not c for c in (head.m, head.n)]
