@@ -41,7 +41,9 @@ class Mean:
 
 def _added(total: float, numbers: Any) -> float:
     """A total after some more numbers, from the first to the last."""
-    return float(np.cumsum(np.append(total, numbers))[-1])
+    summands = np.array(numbers, np.float64, ndmin=1)
+    summands[0] += total
+    return float(np.add.accumulate(summands)[-1])
 
 
 def windows(count: int, size: int) -> Iterator[tuple[slice, slice]]:

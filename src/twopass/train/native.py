@@ -26,7 +26,7 @@ from twopass.errors import ArgumentError, CaptureError, ShapeError, compose
 from twopass.nn.losses.base import weight_sum
 from twopass.train.eager import EagerSteps, Outcome, Steps
 from twopass.train.evaluation import Predict
-from twopass.train.parameters import Partition, State, read_only
+from twopass.train.parameters import Partition, State
 from twopass.train.plan import Chunk, Plan
 from twopass.train.samples import Array, Samples
 from twopass.train.step import Loss, make_step
@@ -211,6 +211,7 @@ class NativeSteps:
         self._epochs = run.trainer.programs.epochs(run)
         self._dtype = run.trainer.dtype
         self._pace = Pace()
+        self._leaves = tree.reader(tree.structure(run.trainer.params))
         self._made: Any = None  # the last optimizer state that native code has made
         self._source = _source(run.samples, min(run.batch_size, len(run.samples)), self._dtype)
 
@@ -236,7 +237,9 @@ class NativeSteps:
         if chunk.start < chunk.plan.full:
             self._pace.learn(chunk.count, time.perf_counter() - begin)
         self._made = optimizer
-        state = State(read_only(params), optimizer)
+        for leaf in self._leaves(params) or tree.leaves(params):
+            leaf.flags.writeable = False
+        state = State(params, optimizer)
         return Outcome(state, losses[: chunk.count].astype(np.float64), weights[: chunk.count])
 
     def context(self) -> AbstractContextManager[Any]:

@@ -95,6 +95,8 @@ def place(path: Sequence[Any]) -> str:
 
 def first_not_finite(params: Tree) -> str | None:
     """The name of the first array that holds a NaN or an infinity."""
+    if all(np.isfinite(leaf).all() for leaf in tree.leaves(params)):
+        return None
     for path, leaf in tree.flatten_with_paths(params):
         if not np.isfinite(leaf).all():
             return place(path)
