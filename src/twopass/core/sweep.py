@@ -49,8 +49,9 @@ def _sum_to_shape(value: Any, shape: tuple[int, ...]) -> Any:
     """Undo broadcasting: sum over the axes along which `shape` was stretched to that of `value`."""
     extra = value.ndim - len(shape)
     if extra < 0:
-        return np.broadcast_to(value, shape)
-    if extra > 0:
+        # What was assigned may have leading axes of length 1 that the part it was assigned to has not.
+        value = np.reshape(value, (1,) * -extra + value.shape)
+    elif extra > 0:
         value = np.sum(value, axis=tuple(range(extra)))
     stretched = tuple(i for i, n in enumerate(shape) if n == 1 and value.shape[i] != 1)
     if stretched:

@@ -104,6 +104,7 @@ def _assign_selects(slot: int, a: Any, value: Any, *, index: Any) -> Any:
     selects=_assign_selects,
     examples=[
         call(operand(3, 4), operand(4), index=1),
+        call(operand(3, 4), operand(1, 1), index=1),
         call(operand(3, 4), operand(), index=(slice(None), slice(0, 2))),
         call(operand(3, 4), operand(3, 1), index=(_POSITIONS,)),
         call(operand(3, 4), np.ones(4), index=(..., 0, slice(None))),
