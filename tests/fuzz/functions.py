@@ -79,7 +79,7 @@ np.logical_not({p}) ; {p} ^ {q} ; np.signbit({a}) ; {p}[{at}]
 _LOOPS = """
 tp.scan(lambda c, x: (np.tanh(0.5 * c + x), c * x), {a}[0] * 0.1, {a})[0]
 tp.scan(lambda c, x: (np.tanh(0.5 * c + x), c - np.sum(x)), {a}[0] * {x}, {a})[1]
-tp.scan(lambda c, x: (np.tanh(x + c @ (0.01 * {a}.T @ {a})), c), 0 * {a}[0], {a}, reverse=True)[1]
+tp.scan(lambda c, x: (np.tanh(x + c @ (0.02 * np.tanh({a}.T @ {a}))), c), 0 * {a}[0], {a}, reverse=True)[1]
 tp.scan(lambda c, x: (np.maximum(c, x @ {b}), np.max(x)), 0 * ({a}[0] @ {b}), {a})[0]
 tp.scan(lambda c, _: (np.sin(c + 0.1 * {b}), np.sum(c)), {a} + {b}, None, length=4)[1]
 tp.scan(lambda c, x: (c + x[0] * x[1], c), {a}[0] * 0, ({a}, {a}), reverse={keep})[0]

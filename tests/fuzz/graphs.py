@@ -53,6 +53,9 @@ def _check(made: Sample, function: Callable[..., Any], rng: np.random.Generator)
         expected = _results(function, made.arguments)
     except (DifferentiationError, NotImplementedError):
         return []  # it has no derivative, and says so
+    except Exception as error:
+        error.add_note(f"eagerly\n{made}")
+        raise
     tolerances = _tolerances(function, made.arguments, expected, rng, single="float32" in str(made))
     stage, program = "capture", None
     warnings.simplefilter("ignore", RuntimeWarning)
