@@ -2,11 +2,13 @@
 
 An identity is used only if it holds for every number: signed zeros, infinities and NaN included. (So ``x + 0`` stays,
 which is 0 for -0, but ``x - 0`` goes.) Roundings may become fewer: ``x**2`` is one product, and equal terms are
-multiplied instead of added.
+multiplied instead of added. The one exception is the sum of arrays that are padded with zeros, the cotangent of an
+array that was cut up: it is joined from its parts, whose zeros keep their signs.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -165,6 +167,34 @@ def _plus_negative(node: Node, builder: Builder) -> Node | None:
                 other = np.subtract if node.function is np.add else np.add
                 return _spread(builder.call(other, a, builder.call(np.multiply, positive, x)), node, builder)
     return None
+
+
+@rule(np.add)
+def _sum_of_padded(node: Node, builder: Builder) -> Node | None:
+    """What fills the zeros of the other is joined."""
+    if not all(_is(np.concatenate, arg) and arg.shape == node.shape for arg in node.args):
+        return None
+    (first, axis), (second, other) = (arg.args for arg in node.args)
+    if axis != other:
+        return None
+    filled = sorted([*_filled(first, axis), *_filled(second, axis)], key=lambda piece: piece[0])
+    parts, end = [], 0
+    for start, part in filled:
+        if start < end:
+            return None
+        parts += [_zeros_along(node, axis, start - end, builder), part]
+        end = start + part.shape[axis]
+    return builder.concatenate([*parts, _zeros_along(node, axis, node.shape[axis] - end, builder)], axis)
+
+
+def _filled(parts: Sequence[Node], axis: int) -> list[tuple[int, Node]]:
+    """The parts that are not zero, with the places where they begin."""
+    starts = itertools.accumulate((part.shape[axis] for part in parts), initial=0)
+    return [(start, part) for start, part in zip(starts, parts, strict=False) if not is_scalar_constant(part, 0)]
+
+
+def _zeros_along(node: Node, axis: int, length: int, builder: Builder) -> Node:
+    return builder.full((*node.shape[:axis], length, *node.shape[axis + 1 :]), 0, node.dtype)
 
 
 @rule(np.subtract)
