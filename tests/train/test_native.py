@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import os
 import re
 import signal
@@ -126,6 +127,37 @@ def test_what_cannot_be_compiled_runs_in_numpy_with_a_warning() -> None:
     trainer.predict(line()[0])
     plain.fit(*line(), epochs=3)
     assert same_bits(trainer.params, plain.params)
+
+
+def test_failures_of_the_compiler_are_no_failures_of_the_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: Any) -> Any:
+        raise ZeroDivisionError("broken")
+
+    plain = classifier(backend="numpy")
+    plain.fit(*two_moons())
+    monkeypatch.setattr(compiler.Compiled, "_specialize", fail)
+    trainer = classifier()
+    with pytest.warns(UserWarning, match=r"training step cannot be compiled.*ZeroDivisionError: broken"):
+        trainer.fit(*two_moons())
+    assert same_bits(trainer.params, plain.params)
+    assert trainer.predict(two_moons()[0]).tobytes() == plain.predict(two_moons()[0]).tobytes()
+    with pytest.raises(ZeroDivisionError):
+        classifier(backend="llvm").fit(*two_moons())
+
+
+def test_an_optimizer_that_changes_its_dtypes_is_left_to_numpy() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Widening(optim.Transformation, abstract=True):
+        def init(self, params: Any) -> Any:
+            return {"count": np.zeros((), np.float32)}
+
+        def update(self, grads: Any, state: Any, params: Any) -> Any:
+            return tree.map(lambda g: -0.01 * g, grads), {"count": state["count"] + np.float64(1)}
+
+    trainer = Trainer(nn.Dense(1), "mean_squared_error", Widening(), seed=0)
+    with pytest.warns(UserWarning, match=r"changes the dtype of carry.*count"):
+        trainer.fit(*line())
+    assert trainer.state.optimizer["count"] == 3
 
 
 def test_native_code_that_was_asked_for_is_not_replaced() -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from twopass import nn, optim, tree
 from twopass.api.scan import scan
 from twopass.compiler import Compiled, compile
-from twopass.errors import ArgumentError, CaptureError, ShapeError, compose
+from twopass.errors import ArgumentError, TwopassError, compose
 from twopass.nn.losses.base import weight_sum
 from twopass.train.eager import EagerSteps, Outcome, Steps
 from twopass.train.evaluation import Predict
@@ -152,13 +152,14 @@ class Programs:
         def predict(params: Any, x: Any) -> Any:
             try:
                 return native(params, x)
-            except CaptureError as error:
+            except Exception as error:  # as in `make_steps`
                 if backend == "llvm":
                     raise
-                reason = str(error)
+                reason = _reason(error)
+            output = net(params, x)
             self.warn("the network", reason)
             self._prediction = (net, threads), net
-            return net(params, x)
+            return output
 
         self._prediction = (net, threads), predict
         return predict
@@ -171,6 +172,11 @@ class Programs:
         what += " cannot be compiled, and NumPy computes it, which is slower"
         instead = "Change that, or pass backend='numpy' to the trainer if it is what you want."
         warnings.warn(compose(what, why=f"The reason: {reason}", instead=instead), stacklevel=2)
+
+
+def _reason(error: Exception) -> str:
+    """What to tell of an error; of one that is not ours, its kind too."""
+    return str(error) if isinstance(error, TwopassError) else f"{type(error).__name__}: {error}"
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -345,10 +351,10 @@ def make_steps(run: Run) -> Steps:
     try:
         steps = NativeSteps(run)
         steps.prepare(run.plan(run.first_epoch), trainer.state)
-    except (CaptureError, ArgumentError, ShapeError) as error:
+    except Exception as error:  # whatever it is: if it is a mistake in the step, NumPy says so too
         if trainer.backend == "llvm":
             raise
-        reason = str(error)
+        reason = _reason(error)
     else:
         return steps
     trainer.programs.warn("the training step", reason)
