@@ -76,13 +76,17 @@ def prediction(workload: Workload, weights: Weights, x: np.ndarray, backend: str
     return Calls(lambda: predict(x), lambda y: [y])
 
 
+def _scan(step: Any, carry: Any, rows: Any) -> Any:
+    return tp.scan(lambda carry, row: (step(carry, row), None), carry, rows)[0]
+
+
 def _compiled(name: str, scan: bool, wrap: Callable[[Any], Any]) -> Calls:
     if not hasattr(tp, "compile"):
         raise Declined("has no tp.compile yet")
     objective = OBJECTIVES[name]
     if scan and not (objective.loops and hasattr(tp, "scan")):
         raise Declined("has no tp.scan yet" if objective.loops else "nothing to scan")
-    library = Library(np, tp.scan if scan else loop)
+    library = Library(np, _scan if scan else loop)
     call = tp.compile(wrap(functools.partial(objective.function, library)))
     parameters, data = objective.arguments()
     return Calls(lambda: call(parameters, data), lambda found: list(map(np.asarray, tp.tree.leaves(found))))
