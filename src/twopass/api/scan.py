@@ -53,6 +53,12 @@ def scan(
     ys : tree
         What all steps gave, stacked along a new first axis.
 
+    Other Parameters
+    ----------------
+    limit : 0-d integer array, optional
+        Make so many steps only: the other ``ys`` mean nothing. Unlike `length` it may differ from call to call of
+        compiled code; a loop with a limit cannot be differentiated there.
+
     Raises
     ------
     ShapeError, ArgumentError
