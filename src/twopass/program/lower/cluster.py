@@ -34,8 +34,12 @@ __all__ = ["NOBODY", "Cluster", "Clusters", "follow"]
 
 #: The offsets of an index that is nobody's: behind a reshape that moves elements.
 NOBODY = (-1,)
-#: Most nodes of a cluster: more would not fit into registers, and compile slowly.
-_MOST = 96
+#: Most nodes of a cluster. What does not fit into registers is kept near by, which costs less than an array would;
+#: but the scalar code of a contraction is there for every vector of its tile.
+_MOST, _MOST_BESIDE = 400, 96
+#: From so many rows on, scalar code for each of them is better done for vectors of rows, in a kernel of its own,
+#: unless the rows are as long as this themselves.
+_ROWS, _LENGTH = 64, 64
 #: Largest domain, in elements, that is reduced over axes which are not its last ones together with other work.
 _SMALL = 1 << 15
 #: Operators on scalars that cost less than a kernel of their own.
@@ -77,6 +81,16 @@ class Cluster:
     def outer(self) -> tuple[int, ...]:
         """The axes that are not reduced."""
         return tuple(axis for axis in range(len(self.domain)) if axis not in self.inner)
+
+    @property
+    def room(self) -> int:
+        """How many nodes may still join."""
+        return (_MOST if self.head is None else _MOST_BESIDE) - len(self.members)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no node may join."""
+        return self.opaque or self.room <= 0
 
     def ends_with(self, axes: Sequence[int]) -> bool:
         """Whether some axes are the last ones."""
@@ -221,11 +235,12 @@ class Clusters:
         self._begin(node, operand.shape, inner=axes)
 
     def _takes_reduction(self, cluster: Cluster, operand: Node, axes: tuple[int, ...]) -> bool:
-        if cluster.head is not None or cluster.opaque or len(cluster.members) >= _MOST:
+        if cluster.head is not None or cluster.is_full:
             return False
         if cluster.domain != operand.shape or 0 in cluster.domain or cluster.inner not in ((), axes):
             return False
-        if not cluster.ends_with(axes) and not self._reduces_across(cluster):
+        alone = all(member in self.reduced_only for member in cluster.members)
+        if not cluster.ends_with(axes) and not alone and not self._reduces_across(cluster):
             return False
         identity = IndexMap.identity(cluster.rank)
         if not cluster.inner and not all(_same(index, identity, cluster.domain) for index in cluster.members.values()):
@@ -245,18 +260,30 @@ class Clusters:
 
     def _fitting(self, node: Node, cluster: Cluster) -> IndexMap | None:
         """The index of a node's element in a cluster that it may join; None if it may not."""
-        if cluster.opaque or len(cluster.members) >= _MOST or 0 in cluster.domain:
+        if cluster.is_full or 0 in cluster.domain:
             return None
         if cluster.head is not None and node in self.reduced_only:
             return None
         if node in self.multiplied and node.shape == cluster.domain and not cluster.ends_with(cluster.inner):
             return None
         index = self._aligned(node, cluster)
+        if index is not None and self._is_slow(node, index, cluster):
+            return None
         if index is None or any(self._depends(other, cluster) for other in self.needed(node) - {cluster}):
             return None
         if cluster.head is not None and not self._fits_head(node, index, cluster):
             return None
         return index
+
+    def _is_slow(self, node: Node, index: IndexMap, cluster: Cluster) -> bool:
+        """Whether a node is much work for each of many short rows, which lie in no vector together."""
+        scalar = scalar_of(node)
+        if not cluster.ends_with(cluster.inner) or not cluster.inner or scalar is None or scalar.name in _CHEAP:
+            return False
+        inner = math.prod(cluster.domain[axis] for axis in cluster.inner)
+        rows = math.prod(cluster.domain[axis] for axis in cluster.outer)
+        by_row = all(not row[axis] for row in index.rows for axis in cluster.inner)
+        return by_row and rows >= _ROWS and inner < _LENGTH
 
     def _aligned(self, node: Node, cluster: Cluster) -> IndexMap | None:
         """The index at which all operands that the cluster computes are what it computes there."""
@@ -313,7 +340,7 @@ class Clusters:
 
     def _mergeable(self, one: Cluster, other: Cluster) -> dict[Node, IndexMap] | None:
         """The members of `other` as members of `one`, which a node that reads both has joined; None if they cannot."""
-        if one.opaque or other.opaque or other.head is not None or len(one.members) + len(other.members) > _MOST:
+        if one.is_full or other.opaque or other.head is not None or len(other.members) > one.room:
             return None
         if one.inner and other.inner and one.inner != other.inner:
             return None
