@@ -70,6 +70,8 @@ def test_masks():
         y[m] = 0
         y[~m & (x > 2)] = -1
         y[x == 1] = x[2, 2]
+        y[m[:, 3]] = x[1]
+        y[m[:, 3], 0] = 9
         count = m.astype(int).sum()
         return y, np.where(m, x, 0), m | (x == 0), m ^ m, np.sum(x, where=m), np.mean(x, axis=0, where=m), count
 
@@ -83,6 +85,14 @@ def test_gathering():
         return rows, table[i], np.take(x, i, axis=1), np.take(x, i, mode="clip"), np.take_along_axis(x, i[:, None], 1)
 
     agrees(f, X, PLACES)
+
+
+def test_choosing():
+    def f(x, i):
+        return np.choose(i, [x[0, :3], x[1, :3], 7.0]), np.choose(i + 1, [x[0, 0], x[1, 1]], mode="wrap")
+
+    agrees(f, X, PLACES)
+    agrees(tp.grad(lambda x: np.sum(np.choose(np.arange(3, like=x).astype(int), [x[0, :3], x[1, :3], 2.0]))), X)
 
 
 def test_integers_and_booleans_stay_captured():
@@ -248,6 +258,8 @@ REFUSED = {
     "into a plain array": lambda x: np.zeros(4).__setitem__(0, x[0, 0]),
     "out": lambda x: np.add(x, x, out=np.zeros((3, 4))),
     "mask": lambda x: x[x > 0],
+    "writing at a mask": lambda x: np.zeros_like(x).__setitem__(x > 0, x[x > 0]),
+    "as many values as a mask has": lambda x: np.zeros_like(x).__setitem__(x > 0, np.ones(11)),
     "nonzero": lambda x: np.nonzero(x),
     "where": lambda x: np.where(x > 0),
     "unique": lambda x: np.unique(x),

@@ -460,7 +460,7 @@ class Array:
             value = np.asarray(value, dtype=self.dtype if np.isscalar(value) else None)
         if value.dtype != self.dtype:
             value = value.astype(self.dtype)
-        if type(index) is Array and index.dtype.kind == "b" and value.ndim == 0:
+        if type(index) is Array and index.dtype.kind == "b" and value.ndim <= self.ndim - index.ndim:
             # A captured mask: where it is true is not known, but what the elements become is.
             mask: Any = np.reshape(index, index.shape + (1,) * (self.ndim - index.ndim))
             self._set(np.where(mask, value, self._clone()))

@@ -242,9 +242,12 @@ def _check_shape_is_known(function: Any, args: tuple[Any, ...], kwargs: dict[str
     if function is operator.getitem and len(args) > 1:
         index = args[1] if isinstance(args[1], tuple) else (args[1],)
         given = [part for part in index if isinstance(part, Abstract) and part.dtype.kind == "b"]
+    if function is operator.setitem and np.ndim(_examples(args[1])):
+        index = kwargs["index"] if isinstance(kwargs["index"], tuple) else (kwargs["index"],)
+        given = [part for part in index if isinstance(part, Abstract) and part.dtype.kind == "b"]
     if any(map(_holds_abstract, given)):
         what = f"the shape of the result of np.{name_of(function)} depends on values"
-        if function is operator.getitem:
+        if function in (operator.getitem, operator.setitem):
             what = "the shape of x[mask] depends on the values of the mask"
         why = "The shapes of all arrays must be known when a function is compiled."
         instead = "Keep the shape: np.where(mask, x, 0), or np.sum(x, where=mask)."

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.operators import as_operand
+from twopass.core.operators import as_array, as_operand
 from twopass.core.registry import composite, invoke, selection
 from twopass.core.rule import call, is_traced, operand
 from twopass.errors import UnsupportedOperatorError, compose
@@ -149,8 +149,13 @@ def _scalar(y: Any) -> Any:
     ],
 )
 def _choose(a: Any, choices: Any, mode: Any = "raise") -> Any:
-    numbers = np.choose(np.asarray(a), list(range(len(choices))), mode=mode)
-    return _scalar(np.select([np.asarray(numbers == k) for k in range(len(choices))], list(choices)))
+    if is_traced(a) and a.dtype.kind in "iu":
+        # Captured numbers: which ones there are is not known.
+        last = len(choices) - 1
+        numbers = np.clip(a, 0, last) if mode == "clip" else np.remainder(a, last + 1) if mode == "wrap" else a
+    else:
+        numbers = np.choose(np.asarray(a), list(range(len(choices))), mode=mode)
+    return _scalar(np.select([as_array(numbers == k) for k in range(len(choices))], list(choices)))
 
 
 _STEPS = np.array([True, False, True]), np.array([False, True, False])
