@@ -25,7 +25,7 @@ from twopass.core.abstract import Abstract, UnknownShape, refuse_value
 from twopass.core.array import Array
 from twopass.core.rule import Rule, name_of
 from twopass.core.trace import CAPTURING, Trace, snapshot
-from twopass.errors import ArgumentError, CaptureError, compose, user_location
+from twopass.errors import CaptureError, compose, user_location
 from twopass.graph.ir import Constant, Graph, Input, Node, Type, pick
 
 __all__ = ["Arguments", "GraphTrace", "Outputs", "capture", "split"]
@@ -396,9 +396,3 @@ def _found(trace: GraphTrace, leaf: Any, nodes: list[Node]) -> tuple[str, Any]:
     abstract = trace._abstract(leaf)
     nodes.append(abstract.node)
     return "array" if isinstance(abstract.example, np.ndarray) else "scalar", len(nodes) - 1
-
-
-def check_no_tracing(leaves: Sequence[Any]) -> None:
-    """Raise for arguments that another trace follows."""
-    if any(isinstance(leaf, Array) for leaf in leaves):
-        raise ArgumentError(compose("a traced array cannot be an example", instead="Pass plain arrays."))
