@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from tests.fuzz.functions import Array, Sample, perturbed, sample
+from tests.fuzz.guard import guarded
 
 import twopass as tp
 from twopass.errors import CaptureError, DifferentiationError
@@ -109,7 +110,7 @@ def _stages(
     if rng.random() < 0.2:
         shared = tp.compile(function, threads=2)
         yield "two threads", program, _same(_results(compiled, made.arguments), _results(shared, made.arguments))
-    yield "native again", program, _results(compiled, [np.array(a, order="C") for a in made.arguments])
+    yield "native between guard pages", program, _results(compiled, [guarded(a) for a in made.arguments])
 
 
 def _tolerances(
