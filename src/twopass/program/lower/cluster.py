@@ -212,7 +212,8 @@ class Clusters:
 
     def _place_elementwise(self, node: Node) -> None:
         joined: Cluster | None = None
-        for cluster in sorted(self.needed(node), key=lambda cluster: -cluster.last):
+        # First to a product: other work can be brought to it, and it to no other.
+        for cluster in sorted(self.needed(node), key=lambda cluster: (cluster.head is None, -cluster.last)):
             if joined is None:
                 index = self._fitting(node, cluster)
                 if index is not None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from twopass.graph.ir import Graph, Node
+from twopass.graph.ir import Graph, Node, nodes_in
 from twopass.program.ir import Panels
 from twopass.program.lower.classify import einsum_of, is_reduction, is_view, scalar_of
 from twopass.program.machine import Machine
@@ -35,18 +35,22 @@ def carried_panels(body: Graph, inputs: Sequence[Node], outputs: Sequence[Node],
 
 
 def _updated_by_product(new: Node) -> bool:
-    """Whether a value is computed, element by element, from a product of its shape."""
-    stack, seen = [new], {new}
+    """Whether a value is computed in one kernel, element by element, from a product of its shape."""
+    stack, together, product = [new], {new}, None
     while stack:
         node = stack.pop()
         if einsum_of(node) is not None:
-            return True
-        if scalar_of(node) is None:
+            product = node
             continue
-        fresh = {operand for operand in node.operands if operand.shape == new.shape} - seen
-        seen |= fresh
-        stack.extend(fresh)
-    return False
+        if scalar_of(node) is not None:
+            fresh = {operand for operand in node.operands if operand.shape == new.shape} - together
+            together |= fresh
+            stack.extend(fresh)
+    if product is None:
+        return False
+    # What else goes in must not have to wait for the product: a norm of the gradient, for instance.
+    beside = {operand for node in together - {product} for operand in node.operands} - together
+    return product not in nodes_in(tuple(beside))
 
 
 def _read_by_tiles(old: Node, users: dict[Node, list[Node]]) -> bool:
