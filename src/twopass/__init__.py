@@ -3,24 +3,30 @@
 One forward pass, one backward pass, then a gradient-descent step.
 """
 
-from twopass import data, errors, nn, optim, train, tree
-from twopass.api import (
-    check_grads,
-    custom_rule,
-    elementwise_grad,
-    finite_difference,
-    grad,
-    hessian,
-    hvp,
-    jacobian,
-    jvp,
-    scan,
-    stop_gradient,
-    value_and_grad,
-    vjp,
-)
-from twopass.compiler import compile
-from twopass.train import Trainer
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from twopass import data, errors, nn, optim, train, tree
+    from twopass.api import (
+        check_grads,
+        custom_rule,
+        elementwise_grad,
+        finite_difference,
+        grad,
+        hessian,
+        hvp,
+        jacobian,
+        jvp,
+        scan,
+        stop_gradient,
+        value_and_grad,
+        vjp,
+    )
+    from twopass.compiler import compile
+    from twopass.train import Trainer
 
 __version__ = "0.1.0"
 
@@ -47,3 +53,22 @@ __all__ = [
     "value_and_grad",
     "vjp",
 ]
+
+#: Where the public names are. Each is imported when it is asked for: who differentiates a function does not wait for
+#: the networks, and ``import twopass`` for neither.
+_ROOMS = {"compile": "twopass.compiler", "Trainer": "twopass.train"}
+_MODULES = frozenset({"data", "errors", "nn", "optim", "train", "tree"})
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'twopass' has no attribute {name!r}")
+    if name in _MODULES:
+        return importlib.import_module(f"twopass.{name}")
+    found = getattr(importlib.import_module(_ROOMS.get(name, "twopass.api")), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
