@@ -162,6 +162,19 @@ def test_arrays_from_outside_are_copied():
     np.testing.assert_array_equal(outputs.build(evaluate(graph, [X])), X + 1)
 
 
+def test_examples_of_large_products_are_not_computed():
+    wide = np.random.default_rng(0).normal(size=(2, 50, 40))
+
+    def f(x):
+        gram = np.swapaxes(x, -1, -2) @ x
+        return np.linalg.cholesky(gram), np.linalg.solve(gram, x[0].T), x[0] @ x[0].T
+
+    agrees(f, wide, tolerance=1e-8)
+    agrees(f, wide.astype(np.float32), tolerance=1e-2)
+    with pytest.raises(ValueError, match="matmul"):
+        capture(lambda x: x @ x, (wide,))
+
+
 def test_the_users_floating_point_checks_do_not_see_examples():
     def f(x):
         with np.errstate(all="raise"):

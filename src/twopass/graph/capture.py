@@ -51,6 +51,23 @@ SHAPES_FROM_VALUES: dict[Callable[..., Any], tuple[int | str, ...]] = {
 SHAPES_FROM_VALUES[np.linspace] = (2, "num")
 SHAPES_FROM_VALUES[np.arange] = (0, 1, 2)
 
+#: From how many multiplications on the example of a product is not computed: NumPy's products start threads.
+_LARGE = 1 << 14
+
+
+def _product(a: Any, b: Any, *rest: Any, **options: Any) -> Any:
+    """An example of ``a @ b``; of a large product an identity matrix, which whatever factors matrices can factor."""
+    known = not rest and not options and all(isinstance(x, np.ndarray) and x.dtype.kind == "f" for x in (a, b))
+    if not known or a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2] or a.size * b.shape[-1] < _LARGE:
+        return np.matmul(a, b, *rest, **options)
+    stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    matrix = np.eye(a.shape[-2], b.shape[-1], dtype=np.result_type(a, b))
+    return np.broadcast_to(matrix, (*stack, *matrix.shape))
+
+
+#: What examples of results are made by, for functions that take long.
+PREVIEWS: dict[Callable[..., Any], Callable[..., Any]] = {np.matmul: _product}
+
 
 class GraphTrace(Trace):
     """Records calls as nodes; an array's primal is an `Abstract`, and it has no mark."""
@@ -140,7 +157,7 @@ class GraphTrace(Trace):
         args, kwargs = self._abstract(args), self._abstract(kwargs)
         _check_shape_is_known(function, args, kwargs)
         with np.errstate(all="ignore"):
-            y = (preview or call)(*_examples(args), **_examples(kwargs))
+            y = (preview or PREVIEWS.get(function, call))(*_examples(args), **_examples(kwargs))
         if y is None:
             what = f"np.{name_of(function)} changes an array in place, in a way that cannot be captured"
             raise CaptureError(compose(what, instead="Compute a new array, or assign to x[...]."))

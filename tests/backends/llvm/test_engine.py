@@ -35,6 +35,12 @@ def test_text_becomes_a_function() -> None:
     assert code.size > 0
 
 
+def test_modules_of_several_levels_call_each_other() -> None:
+    caller = "declare i64 @twice(i64)\ndefine i64 @f(i64 %x) {\n %y = call i64 @twice(i64 %x)\n ret i64 %y\n}"
+    code = load(assemble({2: TWICE, 0: caller}, host()), host())
+    assert Integers(code.address("f"))(21) == 42 and Integers(code.address("twice"))(4) == 8
+
+
 def test_functions_of_the_c_library_and_given_ones() -> None:
     helper = Integers(lambda x: x + 1)
     address = ctypes.cast(helper, ctypes.c_void_p).value

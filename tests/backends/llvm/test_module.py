@@ -21,7 +21,7 @@ from twopass.program.ir import Access, Argument, Buffer, Instruction, Loop, Prog
 
 def module(program: Program, threads: int = 1, **options: Any) -> str:
     planned = plan(program, threads, [True] * len(program.launches()))
-    return write(program, planned, host(), threads=threads, **options)
+    return "\n".join(write(program, planned, host(), threads=threads, **options).values())
 
 
 def defined(text: str) -> list[str]:
@@ -57,7 +57,7 @@ def test_kernels_are_written_by_what_the_table_says() -> None:
     program = programs.sums(1)
     text = module(program, emitters={Loop: emit})
     assert seen == [(program.launches()[0].kernel, "kernel0", host())]
-    assert "define internal void @kernel0(ptr %p0, ptr %p1, ptr %p2, i64 %begin, i64 %end)" in text
+    assert "define void @kernel0(ptr %p0, ptr %p1, ptr %p2, i64 %begin, i64 %end)" in text
 
 
 def test_one_thread_needs_no_shares_and_no_barriers() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from twopass.backends.llvm import cache
 from twopass.backends.llvm.cost import SHORT, best_threads, total, worth_sharing
@@ -51,8 +51,8 @@ def _barriers(planned: Sequence[Planned]) -> int:
     return sum(item.barrier + _barriers(item.body) for item in planned)
 
 
-def _code(name: str, target: Target, text: Callable[[], str]) -> Code:
-    """The code of what a name describes: from this process, from the disk, or made of the module's text."""
+def _code(name: str, target: Target, text: Callable[[], Mapping[int, str]]) -> Code:
+    """The code of what a name describes: from this process, from the disk, or made of the modules' text."""
     # Other Python threads may do the same at the same time; there is no lock that a forked process could inherit.
     known = _codes.get((name, target))
     if known is not None:

@@ -14,14 +14,15 @@ define internal void @axpy(double %a, ptr %x, i64 %n) nounwind {
 entry:
   br label %loop1
 loop1:
-  %i1 = phi i64 [ 0, %entry ], [ %t5, %loop1 ]
+  %i1 = phi i64 [ 0, %entry ], [ %t6, %loop1 ]
   %t2 = getelementptr double, ptr %x, i64 %i1
   %t3 = load double, ptr %t2, align 8
   %t4 = fmul double %a, %t3
   store double %t4, ptr %t2, align 8
   %t5 = add nuw nsw i64 %i1, 1
-  %t6 = icmp eq i64 %t5, %n
-  br i1 %t6, label %done1, label %loop1
+  %t6 = freeze i64 %t5
+  %t7 = icmp eq i64 %t6, %n
+  br i1 %t7, label %done1, label %loop1
 done1:
   ret void
 }
@@ -160,8 +161,10 @@ class Function:
         self.parameters = [Value(f"%{label}", type) for type, label in parameters]
         extra = f" {qualifiers}" if qualifiers else ""
         listed = ", ".join(f"{t}{extra if t == PTR else ''} %{label}" for t, label in parameters)
-        linkage = "internal " if internal else ""
-        self._head = f"define {linkage}{result} @{name}({listed}) {attributes} {{\nentry:"
+        #: Whether nothing outside of its module calls it.
+        self.internal = internal
+        self._head = f"{result} @{name}({listed}) {attributes} {{\nentry:"
+        self._declaration = f"declare {result} @{name}({', '.join(str(type) for type, _ in parameters)})"
         self._lines: list[str] = []
         self._slots: list[str] = []
         self._count = 0
@@ -174,8 +177,19 @@ class Function:
 
     def text(self) -> str:
         """The definition."""
+        head = f"define {'internal ' if self.internal else ''}{self._head}"
         end = "" if self.ended else "\n  ret void"
-        return "\n".join([self._head, *self._slots, *self._lines]) + end + "\n}\n"
+        return "\n".join([head, *self._slots, *self._lines]) + end + "\n}\n"
+
+    @property
+    def length(self) -> int:
+        """Lines of code."""
+        return len(self._lines)
+
+    def publish(self) -> str:
+        """Let other modules call it: the declaration that they need."""
+        self.internal = False
+        return self._declaration
 
     def line(self, text: str) -> None:
         """An instruction without a result."""
@@ -388,7 +402,8 @@ class Function:
         place = len(self._lines)
         after = list(body(i, *inside) or ())
         end = self.block
-        following = self.emit(f"add nuw nsw i64 {i}, {step}", I64)
+        # Frozen: LLVM would spend a fifth of its time on choosing other induction variables.
+        following = self.emit(f"freeze i64 {self.emit(f'add nuw nsw i64 {i}, {step}', I64)}", I64)
         finished = self.icmp("eq", following, last)
         self.line(f"br i1 {finished}, label %{done}, label %{head}")
         phis = [f"  {i} = phi i64 [ {first}, %{before} ], [ {following}, %{end} ]"]

@@ -1,4 +1,4 @@
-"""How long a program will take, roughly: enough to choose the number of threads.
+"""How long a program will take, roughly: enough to choose the number of threads, and which code must be fast.
 
 A launch takes as long as its arithmetic or its memory traffic, whichever is longer::
 
@@ -16,12 +16,13 @@ because what they decide between differs by more.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
 
 from twopass.backends.llvm.schedule import Planned, plan
 from twopass.backends.llvm.target import Target
-from twopass.program.ir import Access, Contraction, Instruction, Launch, Program, Repeat, tasks
+from twopass.program.ir import Access, Contraction, Instruction, Kernel, Launch, Program, Repeat, tasks
 
-__all__ = ["SHORT", "best_threads", "seconds", "worth_sharing"]
+__all__ = ["SHORT", "best_threads", "cold", "kernel_key", "seconds", "worth_sharing"]
 
 #: Vector operations a second of one core; of them a contraction needs one for as many multiplications as it has lanes.
 _RATE = 4e9
@@ -37,6 +38,9 @@ _WAKE, _WAKE_EACH = 5e-6, 0.5e-6
 _LITTLE = 3e-6
 #: A program that takes less does not give up the interpreter's lock: taking it again could take longer.
 SHORT = 50e-6
+#: How much time a program may lose by code that is quickly made, and how much of their own time kernels lose: products,
+#: whose accumulators are then in memory; loops that reduce, because of theirs; other loops.
+_ALLOWED, _PRODUCT, _REDUCTION, _PLAIN = 0.01, 4.5, 2.0, 0.3
 
 #: Vector operations for one of a scalar operator; those that are not listed take one.
 _WORK = dict.fromkeys(("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sin", "cos", "erf"), 20)
@@ -55,6 +59,14 @@ def _bytes(access: Access, domain: tuple[int, ...]) -> int:
     return access.dtype.itemsize * math.prod(
         length for length, stride in zip(domain, access.strides, strict=True) if stride or access.panels
     )
+
+
+def kernel_key(kernel: Kernel) -> str:
+    """What two kernels have in common if they are the same code.
+
+    Not equality: ``0.0 == -0.0`` and ``1 == True``, as literals of a body, are different numbers.
+    """
+    return repr(kernel)
 
 
 def seconds(launch: Launch, target: Target) -> float:
@@ -112,3 +124,39 @@ def best_threads(program: Program, target: Target, most: int) -> int:
             if time < least:
                 choice, least = threads, time
     return choice
+
+
+def cold(planned: Sequence[Planned], target: Target, lines: Mapping[str, int]) -> set[str]:
+    """The keys of the kernels that need not be fast: all of them together cost little of the program's time.
+
+    `lines` says how long the code of each kernel is: first come those that save the most for what they cost.
+    """
+    kernels: dict[str, Kernel] = {}
+    spent: dict[str, float] = {}
+    for launch, times in _launches(planned):
+        key = kernel_key(launch.kernel)
+        kernels[key] = launch.kernel
+        spent[key] = spent.get(key, 0.0) + times * seconds(launch, target)
+    lost = {key: spent[key] * _loss(kernel) for key, kernel in kernels.items()}
+    allowed, found = _ALLOWED * sum(spent.values()), set[str]()
+    for key in sorted(lost, key=lambda key: lost[key] / max(1, lines[key])):
+        if lost[key] <= allowed:
+            allowed -= lost[key]
+            found.add(key)
+    return found
+
+
+def _loss(kernel: Kernel) -> float:
+    """How much longer a kernel takes if LLVM does little for it."""
+    if isinstance(kernel, Contraction):
+        return _PRODUCT
+    return _REDUCTION if kernel.inner else _PLAIN
+
+
+def _launches(planned: Sequence[Planned], times: int = 1) -> Iterator[tuple[Launch, int]]:
+    """All launches, with how often they run."""
+    for item in planned:
+        if isinstance(item.statement, Launch):
+            yield item.statement, times
+        elif isinstance(item.statement, Repeat):
+            yield from _launches(item.body, times * item.statement.count)

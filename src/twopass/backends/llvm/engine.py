@@ -1,7 +1,7 @@
 """From LLVM text to machine code that can be called.
 
-Two steps, so that what the first makes can be kept on disk: `assemble` turns text into an object file (bytes), `load`
-makes an object file callable. No pass of LLVM's middle end runs in between: kernels are written as they should be
+Two steps, so that what the first makes can be kept on disk: `assemble` turns text into object files (bytes), `load`
+makes them callable. No pass of LLVM's middle end runs in between: kernels are written as they should be
 executed, and the optimizer took longer than it saved.
 
 LLVM keeps types and constants for as long as a context lives; each module gets a context of its own, so that compiling
@@ -11,6 +11,7 @@ again and again takes no memory.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from twopass.backends.llvm.target import Target
@@ -36,31 +37,37 @@ def version() -> str:
     return f"llvmlite {llvmlite.__version__}, LLVM {'.'.join(map(str, _binding().llvm_version_info))}"
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=8)
 def _machine(target: Target, level: int) -> Any:
     """LLVM's code generator for a target; one serves all modules."""
     return target.llvm(jit=True, level=level)
 
 
-def assemble(text: str, target: Target, *, level: int = 2, verify: bool = __debug__) -> bytes:
-    """The object file of a module.
+def assemble(text: str | Mapping[int, str], target: Target, *, level: int = 2, verify: bool = __debug__) -> bytes:
+    """The object code of a module, or of several modules that call each other.
 
     Parameters
     ----------
-    text : str
-        The module, in LLVM's language.
+    text : str or mapping of int to str
+        The module, in LLVM's language; or modules, each by its own level.
     target : Target
         What code is generated for.
     level : int
-        How hard code generation tries: 0 is twice as fast to make and several times slower to run.
+        How hard code generation tries: 0 is several times faster to make and several times slower to run.
     verify : bool
-        Whether LLVM checks the module first, which costs little; ``python -O`` leaves it out.
+        Whether LLVM checks modules first, which costs little; ``python -O`` leaves it out.
 
     Raises
     ------
     RuntimeError
         If the text is not valid: an error in this package.
     """
+    modules = {level: text} if isinstance(text, str) else text
+    return _packed(_object(module, target, level, verify) for level, module in modules.items())
+
+
+def _object(text: str, target: Target, level: int, verify: bool) -> bytes:
+    """The object file of a module."""
     binding = _binding()
     context = binding.create_context()
     module = binding.parse_assembly(text, context)
@@ -75,12 +82,25 @@ def assemble(text: str, target: Target, *, level: int = 2, verify: bool = __debu
     return code
 
 
+def _packed(files: Iterable[bytes]) -> bytes:
+    """Object files in a row, each after its length."""
+    return b"".join(len(file).to_bytes(8, "little") + file for file in files)
+
+
+def _unpacked(code: bytes) -> Iterator[bytes]:
+    """The object files of `_packed`."""
+    while code:
+        end = 8 + int.from_bytes(code[:8], "little")
+        yield code[8:end]
+        code = code[end:]
+
+
 class Code:
     """Machine code in memory, which is freed with this object."""
 
     def __init__(self, engine: Any, size: int) -> None:
         self._engine = engine
-        #: Bytes of the object file.
+        #: Bytes of the object files.
         self.size = size
 
     def address(self, name: str) -> int:
@@ -96,7 +116,7 @@ class Code:
 
 
 def load(code: bytes, target: Target, symbols: dict[str, int] | None = None) -> Code:
-    """Make an object file callable.
+    """Make object code callable.
 
     Parameters
     ----------
@@ -113,6 +133,7 @@ def load(code: bytes, target: Target, symbols: dict[str, int] | None = None) -> 
     # The engine wants a module (an empty one) and a machine of its own.
     empty = binding.parse_assembly("", binding.create_context())
     engine = binding.create_mcjit_compiler(empty, target.llvm(jit=True))
-    engine.add_object_file(binding.ObjectFileRef.from_data(code))
+    for file in _unpacked(code):
+        engine.add_object_file(binding.ObjectFileRef.from_data(file))
     engine.finalize_object()
     return Code(engine, len(code))

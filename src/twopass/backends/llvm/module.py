@@ -8,16 +8,20 @@ is executed by every thread. It finds the pointers (`externals` is a table of po
 constants; temporaries are at fixed places of the arena), calls each kernel with this thread's range of tasks, and waits
 at the barriers that `schedule` asks for. It is cut into functions of some launches each, because the time that code
 generation takes grows faster than the length of a function.
+
+There are two modules: LLVM does all that it can for the kernels that take most of the time, and little for the driver
+and the other kernels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from twopass.backends.llvm.builder import BOOL, I8, I32, I64, PTR, Function, Value, literal
 from twopass.backends.llvm.contraction import emit_contraction
+from twopass.backends.llvm.cost import cold, kernel_key
 from twopass.backends.llvm.loop import emit_loop
 from twopass.backends.llvm.runtime import Frame
 from twopass.backends.llvm.schedule import Planned
@@ -27,7 +31,6 @@ from twopass.program.ir import (
     Buffer,
     Call,
     Contraction,
-    Kernel,
     Launch,
     Loop,
     Program,
@@ -38,7 +41,7 @@ from twopass.program.ir import (
     tasks,
 )
 
-__all__ = ["EMITTERS", "Emitter", "calls", "externals", "kernel_key", "write"]
+__all__ = ["COLD", "EMITTERS", "HOT", "Emitter", "calls", "externals", "kernel_key", "write"]
 
 #: Gives the functions of a kernel, itself last.
 Emitter = Callable[[Any, str, Target], Sequence[Function]]
@@ -48,6 +51,9 @@ EMITTERS: Mapping[type, Emitter] = {
     Contraction: emit_contraction,
     Loop: emit_loop,
 }
+
+#: How hard LLVM tries. What it does for hot code takes ten times as long for each function, and four for each line.
+HOT, COLD = 2, 0
 
 #: How many statements one function of the driver has at most.
 _PART = 64
@@ -63,14 +69,6 @@ def calls(program: Program) -> list[Call]:
     return list(dict.fromkeys(statement for statement in flat(program.statements) if isinstance(statement, Call)))
 
 
-def kernel_key(kernel: Kernel) -> str:
-    """What two kernels have in common if they are the same code.
-
-    Not equality: ``0.0 == -0.0`` and ``1 == True``, as literals of a body, are different numbers.
-    """
-    return repr(kernel)
-
-
 def write(
     program: Program,
     planned: Sequence[Planned],
@@ -78,8 +76,8 @@ def write(
     *,
     threads: int = 1,
     emitters: Mapping[type, Emitter] = EMITTERS,
-) -> str:
-    """The module of a program.
+) -> dict[int, str]:
+    """The modules of a program, by the level at which LLVM should generate code: what is hot, and what is not.
 
     Parameters
     ----------
@@ -95,20 +93,45 @@ def write(
         How kernels are written.
     """
     names: dict[str, str] = {}
-    # Helpers of several kernels have the same name if they are the same function.
-    written: dict[str, Function] = {}
+    written: dict[str, Sequence[Function]] = {}
     for launch in program.launches():
         key = kernel_key(launch.kernel)
         if key not in names:
             names[key] = f"kernel{len(names)}"
-            for function in emitters[type(launch.kernel)](launch.kernel, names[key], target):
-                written.setdefault(function.name, function)
+            written[key] = emitters[type(launch.kernel)](launch.kernel, names[key], target)
+    lines = {key: sum(function.length for function in functions) for key, functions in written.items()}
+    slow = cold(planned, target, lines)
+    modules = {HOT: _Module(target), COLD: _Module(target)}
+    for key, functions in written.items():
+        modules[COLD if key in slow else HOT].add(functions)
+        if key not in slow:
+            modules[COLD].declared.add(functions[-1].publish())
     driver = _Driver(program, names, threads)
     driver.write(planned)
-    functions = [*written.values(), *driver.functions]
-    declared = sorted(set().union(*(function.declared for function in functions)))
-    head = f'target triple = "{target.triple}"' if target.triple else ""
-    return "\n".join([head, *declared, *(function.text() for function in functions)])
+    modules[COLD].add(driver.functions)
+    return {level: module.text() for level, module in modules.items() if module.functions}
+
+
+class _Module:
+    """Functions that are compiled together."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        # Helpers of several kernels have the same name if they are the same function.
+        self.functions: dict[str, Function] = {}
+        self.declared: set[str] = set()
+
+    def add(self, functions: Iterable[Function]) -> None:
+        """Take functions; of those of equal names, the first."""
+        for function in functions:
+            self.functions.setdefault(function.name, function)
+
+    def text(self) -> str:
+        """All of it."""
+        functions = self.functions.values()
+        declared = sorted(self.declared.union(*(function.declared for function in functions)))
+        head = f'target triple = "{self.target.triple}"' if self.target.triple else ""
+        return "\n".join([head, *declared, *(function.text() for function in functions)])
 
 
 # --- the driver -------------------------------------------------------------------------------------------------------
