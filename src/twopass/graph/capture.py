@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+import twopass.rules  # noqa: F401 - fills the registry
 from twopass import tree
 from twopass.core.abstract import Abstract, UnknownShape, refuse_value
 from twopass.core.array import Array

@@ -79,6 +79,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], ...]] = {
     "sum of three axes": (lambda x: np.sum(x * x, axis=(0, 2)), array(3, 4, 5)),
     "long sum": (lambda x: np.sum(np.exp(x)), array(300, 200)),
     "odd long sum": (lambda x: np.sum(x), array(40009)),
+    "any and all": (lambda x: (np.any(x > 1, axis=0), np.all(x > -3), np.any(x, axis=1)), X),
     "softmax": (softmax, X),
     "normalised rows": (lambda x: normalised(x, 1), X),
     "normalised columns": (lambda x: normalised(x, 0) * 2 + np.sum(x, axis=0), X),

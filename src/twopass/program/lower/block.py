@@ -243,7 +243,7 @@ class Block:
         for node in cluster.members:
             place = self._place_of(node)
             if node.size:
-                self._fill(place, 1 if node.function is np.prod else 0)
+                self._fill(place, 1 if node.function in (np.prod, np.all) else 0)
 
     def _emit_loop(self, cluster: Cluster, kept: Sequence[Node]) -> None:
         axes = (*cluster.outer, *cluster.inner)

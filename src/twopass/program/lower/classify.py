@@ -33,7 +33,14 @@ __all__ = [
     "takes_copy",
 ]
 
-REDUCTIONS = {np.sum: "add.reduce", np.prod: "multiply.reduce", np.max: "maximum.reduce", np.min: "minimum.reduce"}
+REDUCTIONS = {
+    np.sum: "add.reduce",
+    np.prod: "multiply.reduce",
+    np.max: "maximum.reduce",
+    np.min: "minimum.reduce",
+    np.any: "maximum.reduce",  # of truth values
+    np.all: "minimum.reduce",
+}
 
 
 def native(dtype: Any) -> bool:
