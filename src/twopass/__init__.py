@@ -20,11 +20,11 @@ if TYPE_CHECKING:
         hvp,
         jacobian,
         jvp,
-        scan,
         stop_gradient,
         value_and_grad,
         vjp,
     )
+    from twopass.api.scan import scan
     from twopass.compiler import compile
     from twopass.train import Trainer
 
