@@ -32,6 +32,15 @@ class _Moments(Optimizer, abstract=True):
         """``1 - beta1**t`` and ``1 - beta2**t`` for step number t, the first being 1."""
         return 1.0 - self.beta1 ** counters["step"], 1.0 - self.beta2 ** counters["step"]
 
+    def step(self, rate: Any, counters: dict[str, Any]) -> tuple[Any, Any]:
+        """Step size and epsilon, both times the root of the second correction.
+
+        So the root of the second moment need not be divided by it, which would cost a division for each parameter.
+        """
+        correction1, correction2 = self.corrections(counters)
+        root = np.sqrt(correction2)
+        return rate / correction1 * root, self.epsilon * root
+
     def moments(self, gradient: Any, first: Any, second: Any) -> tuple[Any, Any]:
         """The averages after one more gradient."""
         return (
@@ -74,13 +83,12 @@ class Adam(_Moments):
     """
 
     def coefficients(self, rate: Any, counters: dict[str, Any]) -> tuple[Any, ...]:
-        correction1, correction2 = self.corrections(counters)
-        return rate / correction1, np.sqrt(correction2)
+        return self.step(rate, counters)
 
     def leaf(self, coefficients: Sequence[Any], gradient: Any, param: Any, *slots: Any) -> tuple[Any, ...]:
-        step_size, root_correction = coefficients
+        step_size, epsilon = coefficients
         first, second = self.moments(gradient, *slots)
-        return -step_size * first / (np.sqrt(second) / root_correction + self.epsilon), first, second
+        return -step_size * first / (np.sqrt(second) + epsilon), first, second
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,13 +128,12 @@ class AdamW(_Moments):
     weight_decay: NonNegative = 0.01
 
     def coefficients(self, rate: Any, counters: dict[str, Any]) -> tuple[Any, ...]:
-        correction1, correction2 = self.corrections(counters)
-        return rate / correction1, np.sqrt(correction2), rate * self.weight_decay
+        return *self.step(rate, counters), rate * self.weight_decay
 
     def leaf(self, coefficients: Sequence[Any], gradient: Any, param: Any, *slots: Any) -> tuple[Any, ...]:
-        step_size, root_correction, decay = coefficients
+        step_size, epsilon, decay = coefficients
         first, second = self.moments(gradient, *slots)
-        adaptive = step_size * first / (np.sqrt(second) / root_correction + self.epsilon)
+        adaptive = step_size * first / (np.sqrt(second) + epsilon)
         return -(decay * param + adaptive), first, second
 
 
@@ -185,17 +192,18 @@ class NAdam(_Moments):
     def coefficients(self, rate: Any, counters: dict[str, Any]) -> tuple[Any, ...]:
         step, product = counters["step"], counters["momentum_product"]
         momentum, following = self._momentum(step), self._momentum(step + 1)
+        root = np.sqrt(self.corrections(counters)[1])  # as in `step`
         return (
-            rate * (1.0 - momentum) / (1.0 - product),
-            rate * following / (1.0 - product * following),
-            self.corrections(counters)[1],
+            rate * (1.0 - momentum) / (1.0 - product) * root,
+            rate * following / (1.0 - product * following) * root,
+            self.epsilon * root,
         )
 
     def leaf(self, coefficients: Sequence[Any], gradient: Any, param: Any, *slots: Any) -> tuple[Any, ...]:
-        gradient_share, moment_share, correction2 = coefficients
+        gradient_share, moment_share, epsilon = coefficients
         first, second = self.moments(gradient, *slots)
         direction = gradient_share * gradient + moment_share * first
-        return -direction / (np.sqrt(second / correction2) + self.epsilon), first, second
+        return -direction / (np.sqrt(second) + epsilon), first, second
 
 
 @dataclasses.dataclass(frozen=True)
