@@ -31,10 +31,10 @@ done1:
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -58,25 +58,40 @@ __all__ = [
 _BYTES = {"i1": 1, "i8": 1, "i16": 2, "i32": 4, "i64": 8, "float": 4, "double": 8, "ptr": 8}
 
 
-@dataclass(frozen=True, slots=True)
 class Type:
-    """A scalar type, or (with more than one lane) a vector of it."""
+    """A scalar type, or (with more than one lane) a vector of it. There is one object for each."""
 
+    __slots__ = ("bytes", "is_float", "lanes", "scalar", "text")
+
+    _known: ClassVar[dict[tuple[str, int], Type]] = {}
+
+    #: Name of the scalar, and how many there are.
     scalar: str
-    lanes: int = 1
+    lanes: int
+    #: How it is spelled.
+    text: str
+    #: Bytes of one lane in memory.
+    bytes: int
+    #: Whether the lanes are floating-point numbers.
+    is_float: bool
+
+    def __new__(cls, scalar: str, lanes: int = 1) -> Type:
+        """The type, as it is already, or new."""
+        known = cls._known.get((scalar, lanes))
+        if known is None:
+            known = super().__new__(cls)
+            known.scalar, known.lanes = scalar, lanes
+            known.text = scalar if lanes == 1 else f"<{lanes} x {scalar}>"
+            known.bytes = _BYTES.get(scalar, 0)
+            known.is_float = scalar in ("float", "double")
+            known = cls._known.setdefault((scalar, lanes), known)
+        return known
 
     def __str__(self) -> str:
-        return self.scalar if self.lanes == 1 else f"<{self.lanes} x {self.scalar}>"
+        return self.text
 
-    @property
-    def bytes(self) -> int:
-        """Bytes of one lane in memory."""
-        return _BYTES[self.scalar]
-
-    @property
-    def is_float(self) -> bool:
-        """Whether the lanes are floating-point numbers."""
-        return self.scalar in ("float", "double")
+    def __repr__(self) -> str:
+        return f"Type({self.scalar!r}, {self.lanes})"
 
     def of(self, scalar: str | Type) -> Type:
         """The type with as many lanes of another scalar."""
@@ -102,8 +117,11 @@ _OF_DTYPE |= {"i4": I32, "u4": I32, "i8": I64, "u8": I64}
 
 def scalar_type(dtype: Any) -> Type:
     """The type of one element in memory. A boolean is a byte there, and an ``i1`` in registers."""
-    dtype = np.dtype(dtype)
-    return _OF_DTYPE[f"{dtype.kind}{dtype.itemsize}"]
+    return _OF_DTYPE[np.dtype(dtype).str[1:]]
+
+
+#: A number in a constant of floats.
+_LITERAL = re.compile("^(?:splat \\(\\w+ )?0x([0-9A-F]{16})\\)?$")
 
 
 class Value(NamedTuple):
@@ -134,8 +152,15 @@ def literal(number: Any, type: Type) -> Value:
     >>> print(literal(1.5, F32), literal(3, I32.wide(4)))
     0x3FF8000000000000 splat (i32 3)
     """
-    spelled = _spelled(number, type)
+    spelled = str(number) if number.__class__ is int and type.scalar == "i64" else _spelled(number, type)
     return Value(spelled if type.lanes == 1 else f"splat ({type.scalar} {spelled})", type)
+
+
+def _numbers(a: Value, b: Value) -> tuple[int, int] | None:
+    """Two literal indices as numbers, if they are that."""
+    if a.type != I64 or a.text.startswith("%") or b.text.startswith("%"):
+        return None
+    return int(a.text), int(b.text)
 
 
 class Function:
@@ -221,7 +246,7 @@ class Function:
 
     def binary(self, operation: str, a: Value, b: Value) -> Value:
         """Any instruction of two operands of one type: ``fadd``, ``sub nsw``, ``ashr``, ``xor``..."""
-        return self.emit(f"{operation} {a.type} {a}, {b}", a.type)
+        return self.emit(f"{operation} {a.type.text} {a.text}, {b.text}", a.type)
 
     def fadd(self, a: Value, b: Value) -> Value:
         """Sum of floats."""
@@ -241,6 +266,9 @@ class Function:
 
     def fneg(self, a: Value) -> Value:
         """The number with the other sign."""
+        if found := _LITERAL.search(a.text):
+            changed = f"0x{int(found[1], 16) ^ 1 << 63:016X}"
+            return Value(a.text.replace(f"0x{found[1]}", changed), a.type)
         return self.emit(f"fneg {a.type} {a}", a.type)
 
     def fma(self, a: Value, b: Value, c: Value) -> Value:
@@ -253,13 +281,19 @@ class Function:
         """Sum of integers; of a literal zero and something, that."""
         if b.text == "0":
             return a
-        return b if a.text == "0" else self.binary("add", a, b)
+        if a.text == "0":
+            return b
+        known = _numbers(a, b)
+        return literal(sum(known), a.type) if known else self.binary("add", a, b)
 
     def mul(self, a: Value, b: Value) -> Value:
         """Product of integers; by a literal one, the other."""
         if b.text == "1":
             return a
-        return b if a.text == "1" else self.binary("mul", a, b)
+        if a.text == "1":
+            return b
+        known = _numbers(a, b)
+        return literal(known[0] * known[1], a.type) if known else self.binary("mul", a, b)
 
     def offset(self, i: Value, step: int) -> Value:
         """``i * step`` for an index and a constant."""
@@ -291,9 +325,9 @@ class Function:
     def call(self, name: str, operands: Sequence[Value], result: Type = VOID, *, declare: bool = True) -> Value:
         """Call a function of the module, an intrinsic, or (declared) one outside of it."""
         if declare:
-            self.declared.add(f"declare {result} @{name}({', '.join(str(o.type) for o in operands)})")
-        text = f"call {result} @{name}({', '.join(f'{o.type} {o}' for o in operands)})"
-        if result == VOID:
+            self.declared.add(f"declare {result.text} @{name}({', '.join([o.type.text for o in operands])})")
+        text = f"call {result.text} @{name}({', '.join([f'{o.type.text} {o.text}' for o in operands])})"
+        if result is VOID:
             self.line(text)
             return Value("void", VOID)
         return self.emit(text, result)
@@ -308,7 +342,7 @@ class Function:
             return Value(f"splat ({a.type} {a})", a.type.wide(lanes))
         wide = a.type.wide(lanes)
         first = self.emit(f"insertelement {wide} poison, {a.type} {a}, i64 0", wide)
-        return self.shuffle(first, first, [0] * lanes)
+        return self.emit(f"shufflevector {wide} {first}, {wide} poison, <{lanes} x i32> zeroinitializer", wide)
 
     def shuffle(self, a: Value, b: Value, lanes: Sequence[int]) -> Value:
         """A vector of chosen lanes of `a` and, counted on from its last, of `b`."""
@@ -338,15 +372,15 @@ class Function:
         index = literal(index, I64) if isinstance(index, int) else index
         if index.text == "0":
             return pointer
-        return self.emit(f"getelementptr {type.scalar}, ptr {pointer}, i64 {index}", PTR)
+        return self.emit(f"getelementptr {type.scalar}, ptr {pointer.text}, i64 {index.text}", PTR)
 
     def load(self, pointer: Value, type: Type, align: int | None = None) -> Value:
         """What is at an address; a vector need not be aligned to more than its elements."""
-        return self.emit(f"load {type}, ptr {pointer}, align {align or type.bytes}", type)
+        return self.emit(f"load {type.text}, ptr {pointer.text}, align {align or type.bytes}", type)
 
     def store(self, value: Value, pointer: Value, align: int | None = None) -> None:
         """Write to an address."""
-        self.line(f"store {value.type} {value}, ptr {pointer}, align {align or value.type.bytes}")
+        self.line(f"store {value.type.text} {value.text}, ptr {pointer.text}, align {align or value.type.bytes}")
 
     def load_masked(self, pointer: Value, type: Type, mask: Value, other: Value | None = None) -> Value:
         """Lanes of a vector from memory, where the mask holds; `other` (by default zero) elsewhere."""

@@ -66,7 +66,19 @@ def kernel_key(kernel: Kernel) -> str:
 
     Not equality: ``0.0 == -0.0`` and ``1 == True``, as literals of a body, are different numbers.
     """
-    return repr(kernel)
+    inputs = [_spelled(access) for access in kernel.inputs]
+    body = [(i.operator, i.operands, i.dtype.str, i.parameters) for i in kernel.body]
+    stores = [(store.value, _spelled(store.access)) for store in kernel.stores]
+    if isinstance(kernel, Contraction):
+        shape = (kernel.batch, kernel.m, kernel.n, kernel.k, kernel.dtype.str, kernel.columns, kernel.rows)
+        return repr((shape, _spelled(kernel.left), _spelled(kernel.right), inputs, body, stores))
+    return repr((kernel.domain, kernel.inner, kernel.block, inputs, body, stores))
+
+
+def _spelled(access: Access) -> tuple[object, ...]:
+    """An access as what is quickly written: the representation of a dtype takes NumPy longer than that of all else."""
+    panels = None if access.panels is None else (access.panels.rows, access.panels.widths)
+    return access.dtype.str, access.strides, panels, access.slack, access.through
 
 
 def seconds(launch: Launch, target: Target) -> float:

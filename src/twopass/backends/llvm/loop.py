@@ -16,6 +16,7 @@ of a pointer for each access (inputs, then stores) and the range of tasks to do.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -177,7 +178,7 @@ class _Writer:
             self.static_strip(frame, stop, unroll)
         else:
             assert isinstance(start, Value)
-            self.dynamic_strip(frame, start, stop, unroll)
+            self.dynamic_strip(frame, start, stop, math.gcd(axis.length, self.kernel.block * axis.task), unroll)
 
     def unroll(self, code: Code) -> int:
         """How many vectors along an outer vector axis are computed together: more if there is little to do for each."""
@@ -222,15 +223,16 @@ class _Writer:
         if tail and not code.masked:
             self.f.loop(length, lambda i: self.sites(frame, i, [0], [None], 1), start=length - tail)
 
-    def dynamic_strip(self, frame: Frame, start: Value, stop: Value, unroll: int) -> None:
+    def dynamic_strip(self, frame: Frame, start: Value, stop: Value, unit: int, unroll: int) -> None:
+        """A range that consists of whole units."""
         f, code = self.f, frame.code
         lanes = code.lanes
-        count = f.binary("sub", stop, start)
 
-        def full(first: Value, count: Value, vectors: int) -> Value:
+        def full(first: Value, vectors: int) -> Value:
             """Code for as many whole groups of vectors as there are; where they end."""
             chunk = lanes * vectors
-            last = f.binary("add", first, f.binary("and", count, literal(-chunk, I64)))
+            count = f.binary("sub", stop, first)
+            last = f.add(first, f.binary("and", count, literal(-chunk, I64))) if unit % chunk else stop
 
             def body(i: Value) -> None:
                 self.sites(frame, i, range(0, chunk, lanes), [None] * vectors, lanes)
@@ -238,9 +240,9 @@ class _Writer:
             f.when(f.icmp("ne", first, last), lambda: _ignore(f.loop(last, body, start=first, step=chunk)))
             return last
 
-        end = full(start, count, unroll)
-        if unroll > 1:
-            end = full(end, f.binary("sub", stop, end), 1)
+        end = full(start, unroll)
+        if unit % (lanes * unroll) and unroll > 1:
+            end = full(end, 1)
         left = f.binary("sub", stop, end)
 
         def tail() -> None:
@@ -249,7 +251,7 @@ class _Writer:
             else:
                 f.loop(stop, lambda i: self.sites(frame, i, [0], [None], 1), start=end)
 
-        if lanes > 1:
+        if unit % lanes:
             f.when(f.icmp("ne", left, literal(0, I64)), tail)
 
 

@@ -177,6 +177,8 @@ class Frame:
         self._wide: dict[int, Value] = {}
         self._pointers: dict[int, Value] = {}
         self._positions: dict[int, Value] = {}
+        #: Addresses of places at indices of the next axis; frames there differ in the shift.
+        self._moved: dict[tuple[int, Value], Value] = {}
         #: Buffers of values at the positions of the next axis.
         self.kept: dict[int, Value] = {}
         #: The same of places that cross the vector axis.
@@ -340,14 +342,23 @@ class Frame:
             address = f.element(f.parameters[number], type, place.offset)
         else:
             stride = place.strides[self.axis] if self.axis is not None else 0
-            address = f.element(self.parent.pointer(number), type, f.offset(self.index, stride))
-            address = f.element(address, type, stride * self.shift)
+            if self.index.text.startswith("%"):
+                address = f.element(self.parent.moved(number, self.index, stride), type, stride * self.shift)
+            else:
+                address = f.element(self.parent.pointer(number), type, stride * (int(self.index.text) + self.shift))
         if place.through is not None:
             index, step = place.through
             if self.code.levels[index] == self.level and not self.code.vectors[index]:
                 moved = convert(f, self.get(index), self.code.dtypes[index], _INDEX)
                 address = f.element(address, type, f.offset(moved, step))
         return address
+
+    def moved(self, number: int, index: Value, stride: int) -> Value:
+        """The address of a place at an index of the next axis."""
+        if (number, index) not in self._moved:
+            type = scalar_type(self.code.nest.places[number].dtype)
+            self._moved[number, index] = self.f.element(self.pointer(number), type, self.f.offset(index, stride))
+        return self._moved[number, index]
 
     def seen_by(self, code: Code) -> Frame:
         """The same point in another nest that has the same outer axes: the same values, other addresses."""
