@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from benchmarks.contest import Score, best_peer
 from benchmarks.peak import compiled, loop
 from benchmarks.timing import repetitions_for, take_turns
 from benchmarks.workloads import Workload
 
-from benchmarks import autodiff, page, prediction, training
+from benchmarks import autodiff, compiling, page, prediction, training
 
 WORKLOAD = Workload("w", (100, 100, 10), batch=10, rows=100)
 
@@ -51,6 +53,15 @@ def test_gradients_are_compared_with_their_functions() -> None:
     assert outcome.faster("jax") == 2.5
     assert "2.50" in autodiff.mean_note([outcome])
     assert autodiff.mean_note([autodiff.Outcome("network-small", {}, {})]) == ""
+
+
+def test_compiling_is_measured_stage_by_stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TWOPASS_CACHE", str(tmp_path))
+    outcome = compiling.measure(Workload("tiny", (4, 3, 2), batch=2, rows=8), rounds=1)
+    assert all(outcome.seconds[stage] > 0 for stage in compiling.STAGES)
+    assert 0 < outcome.from_disk < outcome.total
+    row = cells(compiling.summary([outcome]))[2]
+    assert row[0] == "tiny" and row[-2] == f"{1e3 * outcome.total:.1f}"
 
 
 def test_text_is_put_between_the_markers() -> None:
