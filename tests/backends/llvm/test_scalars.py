@@ -178,6 +178,24 @@ def test_fused_products_are_rounded_once(dtype):
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
+#: What everybody knows by heart: an error of one unit in the last place would be seen.
+KNOWN = [
+    *(("cos", (0.0,), 1.0), ("sin", (np.pi / 2,), 1.0), ("sin", (0.0,), 0.0), ("tan", (0.0,), 0.0)),
+    *(("exp", (0.0,), 1.0), ("log", (1.0,), 0.0), ("exp2", (3.0,), 8.0), ("log2", (8.0,), 3.0)),
+    *(("tanh", (0.0,), 0.0), ("sigmoid", (0.0,), 0.5), ("cosh", (0.0,), 1.0), ("erf", (0.0,), 0.0)),
+    *(("erfc", (0.0,), 1.0), ("expm1", (0.0,), 0.0), ("log1p", (0.0,), 0.0), ("arccos", (1.0,), 0.0)),
+    *(("power", (2.0, 10.0), 1024.0), ("power", (3.0, 2.0), 9.0), ("hypot", (3.0, 4.0), 5.0)),
+]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("fma", [True, False])
+@pytest.mark.parametrize(("name", "operands", "value"), KNOWN)
+def test_well_known_values(name, operands, value, fma, dtype):
+    arrays = [np.full(3, operand, dtype) for operand in operands]
+    assert run(name, *arrays, result=dtype, fma=fma and has_fma()).tolist() == [value] * 3
+
+
 @pytest.mark.parametrize("name", ["sin", "cos", "tan"])
 def test_large_angles(name, dtype):
     rng = np.random.default_rng(5)
