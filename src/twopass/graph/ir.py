@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Constant", "Graph", "Input", "Node", "Type", "nodes_in", "pick", "substitute"]
+from twopass.core.operators import astype
+
+__all__ = ["Constant", "Graph", "Input", "Node", "Type", "astype", "nodes_in", "pick", "substitute"]
 
 
 class Type(NamedTuple):

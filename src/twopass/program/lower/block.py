@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from twopass.graph.ir import Constant, Graph, Input, Node, substitute
+from twopass.graph.ir import Constant, Graph, Input, Node, pick, substitute
+from twopass.graph.scan import scan
 from twopass.program.ir import Access, Call, Instruction, Launch, Loop, Panels, Statement, Store
 from twopass.program.lower.classify import axes_of, is_view, native, slices, source
 from twopass.program.lower.cluster import Cluster, Clusters
@@ -39,8 +40,8 @@ class Block:
         In normal form.
     bindings : dict of Input to Storage
         Where the inputs are.
-    targets : sequence of Target or None
-        Where the outputs must be; None where that is open (see `outputs`).
+    targets : sequence of Target
+        Where the outputs must be.
     memory : Memory
         Makes the buffers.
     level : int
@@ -51,7 +52,7 @@ class Block:
         self,
         graph: Graph,
         bindings: dict[Input, Storage],
-        targets: Sequence[Target | None],
+        targets: Sequence[Target],
         memory: Memory,
         level: int = 0,
     ) -> None:
@@ -73,7 +74,7 @@ class Block:
                 self._readers.setdefault(base, set()).add(cluster)
         self._wanted = self._turns_wanted()
         needed = self._needed_in_memory()
-        self._choose_places(needed)
+        self._choose_places()
         for cluster in self._schedule():
             self._emit(cluster, needed)
         self._finish()
@@ -99,11 +100,11 @@ class Block:
             found.update(base for base in self.clusters.bases(node) if owner.get(base) is not cluster)
         return found
 
-    def _choose_places(self, needed: set[Node]) -> None:
+    def _choose_places(self) -> None:
         """Let outputs be computed right where they must be, if that is possible."""
         inputs = {source(node) for node in self.graph.outputs if isinstance(source(node), Input)}
         for number, (node, target) in enumerate(zip(self.graph.outputs, self.targets, strict=True)):
-            if target is None or node in self._assigned or node not in self.clusters.owner:
+            if node in self._assigned or node not in self.clusters.owner:
                 continue
             cluster = self.clusters.owner[node]
             if node in self.clusters.order or (cluster.opaque and target.storage.panels is not None):
@@ -330,14 +331,14 @@ class Block:
     # --- what is not one kernel ---------------------------------------------------------------------------------------
 
     def _emit_opaque(self, node: Node) -> None:
-        name = node.function.__name__
         emitters: dict[Any, Callable[[Node], bool]] = {
-            "pick": self._emit_pick,
-            "scan": self._emit_scan,
-            "concatenate": self._emit_concatenate,
-            "setitem": self._emit_setitem,
+            pick: self._emit_pick,
+            scan: self._emit_scan,
+            np.concatenate: self._emit_concatenate,
+            operator.setitem: self._emit_setitem,
         }
-        if name not in emitters or not emitters[name](node):
+        emit = emitters.get(node.function)
+        if emit is None or not emit(node):
             self._emit_call(node)
 
     def _place_of(self, node: Node) -> Storage:
@@ -418,24 +419,19 @@ class Block:
 
     def _finish(self) -> None:
         """Copy the outputs that are not where they must be yet."""
-        self.outputs: list[Storage] = []
         pending = []
         for number, (node, target) in enumerate(zip(self.graph.outputs, self.targets, strict=True)):
-            if target is None:
-                self.outputs.append(self.storage(node))
+            if self._assigned.get(node) == number:
                 continue
-            self.outputs.append(target.storage)
-            if self._assigned.get(node) != number:
-                storage = self.storage(node)
-                base = source(node)
-                if isinstance(base, Input) and len([t for t in self.targets if t and t.replaces is base]):
-                    if target.replaces is base and node is base:
-                        continue  # it is there already
-                    # What is written over may still have to be copied: to a place of its own, first.
-                    spare = self.memory.exact(storage.shape, storage.dtype)
-                    self.copy(storage, spare, "copy")
-                    storage = spare
-                pending.append((storage, target.storage))
+            storage, base = self.storage(node), source(node)
+            if isinstance(base, Input) and any(other.replaces is base for other in self.targets):
+                if target.replaces is base and node is base:
+                    continue  # it is there already
+                # What is written over may still have to be copied: to a place of its own, first.
+                spare = self.memory.exact(storage.shape, storage.dtype)
+                self.copy(storage, spare, "copy")
+                storage = spare
+            pending.append((storage, target.storage))
         for storage, place in pending:
             self.copy(storage, place, "copy")
 

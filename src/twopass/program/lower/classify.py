@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from twopass.graph.ir import Constant, Input, Node
+from twopass.graph.ir import Constant, Input, Node, astype
 from twopass.program.lower.storage import IndexMap, is_trivial_reshape
 from twopass.program.scalar import BY_FUNCTION, DTYPES, result_dtype
 
@@ -104,15 +104,11 @@ class Scalar(NamedTuple):
     dtypes: tuple[np.dtype[Any], ...]
 
 
-#: The functions, by name, that give their first argument in another dtype. (They are the engine's, not NumPy's.)
-_CASTS = frozenset({"astype", "as_integers", "cast"})
-
-
 def scalar_of(node: Node) -> Scalar | None:
     """The operator by which a kernel computes an element of a node; None if no kernel does."""
     if is_leaf(node) or not hasattr(node.type, "shape") or not native(node.dtype):
         return None
-    if node.function.__name__ in _CASTS:
+    if node.function is astype:
         operand = node.args[0]
         return Scalar("astype", (operand,), (_dtype(operand),)) if native(_dtype(operand)) else None
     name = BY_FUNCTION.get(node.function)
