@@ -45,8 +45,8 @@ class Target:
         The most rows of a contraction's tile that is 1, 2, ... vectors wide.
     chains : int
         How many multiplications of vectors must be in flight to keep the units busy.
-    l1_bytes, l2_bytes : int
-        The caches of a core.
+    l1_bytes : int
+        The first cache of a core.
     """
 
     name: str
@@ -60,7 +60,6 @@ class Target:
     tiles: tuple[int, ...] = (8, 4)
     chains: int = 8
     l1_bytes: int = 32 << 10
-    l2_bytes: int = 512 << 10
 
     def lanes(self, dtype: np.dtype[Any]) -> int:
         """Elements of a dtype in a vector.
@@ -101,7 +100,6 @@ TARGETS = {
             registers=32,
             has_masks=True,
             tiles=(28, 14, 9),
-            l2_bytes=1 << 20,
         ),
         Target(name="avx2", triple=_X86, cpu="x86-64-v3", vector_bytes=32, has_masks=True, tiles=(14, 6, 4)),
         Target(name="sse2", triple=_X86, cpu="x86-64", has_fma=False, tiles=(12, 6, 3)),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import operator
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -176,11 +174,6 @@ class Einsum:
     result: str
 
     @property
-    def batch(self) -> list[str]:
-        """Axes of both operands and of the result."""
-        return [c for c in self.result if c in self.left and c in self.right]
-
-    @property
     def summed(self) -> list[str]:
         """Axes of both operands and not of the result."""
         return [c for c in self.left if c in self.right and c not in self.result]
@@ -231,8 +224,3 @@ def affine(value: Any) -> tuple[int, tuple[int, ...]] | None:
     if not np.array_equal(made, words):
         return None
     return start, tuple(strides)
-
-
-def size_of(shape: Sequence[int]) -> int:
-    """Number of elements."""
-    return math.prod(shape)

@@ -7,7 +7,6 @@ are such functions, so none of them costs an instruction.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -163,12 +162,6 @@ class Storage:
         """Type of the elements."""
         return self.buffer.dtype
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether the elements are contiguous in C order, with nothing between."""
-        lengths = zip(self.shape, self.strides, contiguous(self.shape), strict=True)
-        return self.panels is None and all(n == 1 or have == want for n, have, want in lengths)
-
     def argument(self, index: IndexMap | None = None) -> Argument:
         """The pointer to where the domain starts."""
         extra = 0
@@ -238,8 +231,3 @@ class Storage:
         """What one iteration of a `Repeat` sees of an array whose first axis is the iteration."""
         steps = (*self.steps, *(0,) * (steps_level - len(self.steps)), self.strides[0])
         return replace(self, shape=self.shape[1:], strides=self.strides[1:], steps=steps)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the elements."""
-        return math.prod(self.shape) * self.dtype.itemsize
