@@ -27,7 +27,7 @@ def lower_scan(block: Block, node: Node) -> tuple[Storage, ...]:
     inputs = body.inputs
     bindings: dict[Input, Storage] = {}
     for inner, outer in zip(inputs[:n_consts], consts, strict=True):
-        bindings[inner] = block.storage(outer)
+        bindings[inner] = _given(block, outer, 0)
     panels = carried_panels(body, inputs[n_consts : n_consts + n_carry], body.outputs[:n_carry], memory.machine)
     places = []
     for number, (inner, outer) in enumerate(zip(inputs[n_consts : n_consts + n_carry], carry, strict=True)):
@@ -36,13 +36,21 @@ def lower_scan(block: Block, node: Node) -> tuple[Storage, ...]:
         bindings[inner] = place
         places.append(place)
     for inner, outer in zip(inputs[n_consts + n_carry :], xs, strict=True):
-        bindings[inner] = _row(block.storage(outer), block.level, length, reverse)
+        bindings[inner] = _row(_given(block, outer, 1), block.level, length, reverse)
     stacked = [block.result(node, number) for number in range(n_carry, len(node.type))]
     targets = [Target(place, inner) for place, inner in zip(places, inputs[n_consts:], strict=False)]
     targets += [Target(_row(whole, block.level, length, reverse)) for whole in stacked]
     if length:
         block.statements.append(Repeat(length, block.inside(body, bindings, targets), limit))
     return (*places, *stacked)
+
+
+def _given(block: Block, node: Node, first: int) -> Storage:
+    """A value that the body reads, with the order in memory that it expects: the last axis (from `first` on) fastest."""
+    storage = block.storage(node)
+    strides = [s for n, s in zip(storage.shape[first:], storage.strides[first:], strict=True) if n > 1]
+    expected = storage.panels is not None or not strides or strides[-1] in (0, 1)
+    return storage if expected else block.copied(node, storage)
 
 
 def _carried(memory: Memory, type: Type, panels: Panels | None) -> Storage:
