@@ -23,6 +23,7 @@ Every message says **what** happened, **where** (file and line of the user's cod
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import sys
 from collections.abc import Iterable
@@ -110,6 +111,7 @@ _LIBRARIES = (_PACKAGE, os.sep + os.path.join("numpy", ""))
 _COMMAND_LINE = os.path.join(_PACKAGE, "cli", "")
 
 
+@functools.lru_cache(maxsize=1024)
 def is_user_file(filename: str) -> bool:
     """Whether a source file belongs to neither twopass nor NumPy."""
     return not (filename.startswith(_PACKAGE) or _LIBRARIES[1] in filename)

@@ -229,6 +229,8 @@ def type_of(value: Any) -> Type:
 
 def _nested(value: Any, replace: Callable[[Any], Any]) -> Any:
     """A container with its items replaced; everything else as it is."""
+    if not isinstance(value, (tuple, list, dict, slice)):
+        return value
     if isinstance(value, (tuple, list)):
         items = [replace(item) for item in value]
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)

@@ -58,8 +58,11 @@ class Node:
 
     def __post_init__(self) -> None:
         found: list[Node] = []
-        _collect(self.args, found)
-        _collect(tuple(self.kwargs.values()), found)
+        for value in (*self.args, *self.kwargs.values()) if self.kwargs else self.args:
+            if isinstance(value, Node):
+                found.append(value)
+            elif isinstance(value, _CONTAINERS):
+                _collect(value, found)
         object.__setattr__(self, "operands", tuple(found))
 
     @property
@@ -124,6 +127,10 @@ class Constant(Node):
 def pick(outputs: Sequence[Any], number: int) -> Any:
     """One of the results of a function that has several."""
     return outputs[number]
+
+
+#: What the nodes among arguments may be in.
+_CONTAINERS = (tuple, list, dict, slice)
 
 
 def _collect(value: Any, found: list[Node]) -> None:

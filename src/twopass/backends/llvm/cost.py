@@ -39,8 +39,9 @@ _LITTLE = 3e-6
 #: A program that takes less does not give up the interpreter's lock: taking it again could take longer.
 SHORT = 50e-6
 #: How much time a program may lose by code that is quickly made, and how much of their own time kernels lose: products,
-#: whose accumulators are then in memory; loops that reduce, because of theirs; other loops.
-_ALLOWED, _PRODUCT, _REDUCTION, _PLAIN = 0.01, 4.5, 2.0, 0.3
+#: whose accumulators are then in memory; loops that reduce, because of theirs; other loops, and those whose rows are so
+#: short that they are written out.
+_ALLOWED, _PRODUCT, _REDUCTION, _PLAIN, _SHORT_ROW = 0.01, 4.5, 2.0, 0.3, 16
 
 #: Vector operations for one of a scalar operator; those that are not listed take one.
 _WORK = dict.fromkeys(("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sin", "cos", "erf"), 20)
@@ -162,7 +163,8 @@ def _loss(kernel: Kernel) -> float:
     """How much longer a kernel takes if LLVM does little for it."""
     if isinstance(kernel, Contraction):
         return _PRODUCT
-    return _REDUCTION if kernel.inner else _PLAIN
+    outer = len(kernel.domain) - kernel.inner
+    return _REDUCTION if math.prod(kernel.domain[outer:]) > _SHORT_ROW else _PLAIN
 
 
 def _launches(planned: Sequence[Planned], times: int = 1) -> Iterator[tuple[Launch, int]]:

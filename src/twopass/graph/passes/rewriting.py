@@ -24,13 +24,16 @@ def rewrite(graph: Graph, change: Rewrite) -> Graph:
     def replacement(node: Node) -> Node:
         return done[id(node)]
 
+    def inner(body: Graph) -> Graph:
+        return rewrite(body, change)
+
     for node in graph.nodes():
         if isinstance(node, Input):
             done[id(node)] = node
         elif isinstance(node, Constant):
             done[id(node)] = change(node, node)
         else:
-            done[id(node)] = change(with_operands(node, replacement, lambda body: rewrite(body, change)), node)
+            done[id(node)] = change(with_operands(node, replacement, inner), node)
     if all(done[id(output)] is output for output in graph.outputs):
         return graph
     return Graph(graph.inputs, tuple(done[id(output)] for output in graph.outputs))
@@ -41,11 +44,15 @@ def with_operands(
 ) -> Node:
     """A node with other operands; the node itself if they are the same."""
     args, kwargs = node.args, node.kwargs
-    changed = any(replacement(operand) is not operand for operand in node.operands)
+    changed = False
+    for operand in node.operands:
+        if replacement(operand) is not operand:
+            changed = True
+            break
     if changed:
         args = substitute(args, replacement)
         kwargs = substitute(dict(kwargs), replacement) if kwargs else kwargs
-    for key, body in bodies(node):
+    for key, body in bodies(node) if kwargs else ():
         made = inner(body)
         if made is not body:
             changed, kwargs = True, {**kwargs, key: made}

@@ -45,7 +45,8 @@ def _key(node: Node, names: _Names) -> Hashable:
         return ("constant", id(node.value))
     if isinstance(node, Input):
         return names.of(node)
-    return (node.function, node.call, _frozen(node.args, names), _frozen(dict(node.kwargs), names), node.type)
+    keywords = _frozen(dict(node.kwargs), names) if node.kwargs else None
+    return (node.function, node.call, _frozen(node.args, names), keywords, node.type)
 
 
 def _frozen(value: Any, names: _Names) -> Hashable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Sequence
 
 from twopass.program.ir import Buffer, Repeat, Statement, arguments_of
@@ -18,23 +19,21 @@ def place(statements: Sequence[Statement]) -> tuple[dict[Buffer, int], int]:
     The largest are placed first, each at the lowest address that is free for as long as it is needed.
     """
     spans = _spans(statements)
-    placed: list[tuple[int, int, int, int]] = []  # first and last use, start and end
+    placed: list[tuple[int, int, int, int]] = []  # start and end, first and last use: by address
     offsets: dict[Buffer, int] = {}
     for buffer in sorted(spans, key=lambda b: (-b.nbytes, spans[b])):
         first, last = spans[buffer]
         size = -(-buffer.nbytes // _LINE) * _LINE
         start = 0
-        for _, _, low, high in sorted((item for item in placed if item[0] <= last and first <= item[1]), key=_low):
-            if start + size <= low:
-                break
-            start = max(start, high)
+        for low, high, since, until in placed:
+            if since <= last and first <= until:
+                if start + size <= low:
+                    break
+                if start < high:
+                    start = high
         offsets[buffer] = start
-        placed.append((first, last, start, start + size))
-    return offsets, max((high for _, _, _, high in placed), default=0)
-
-
-def _low(item: tuple[int, int, int, int]) -> int:
-    return item[2]
+        insort(placed, (start, start + size, first, last))
+    return offsets, max((high for _, high, _, _ in placed), default=0)
 
 
 def _spans(statements: Sequence[Statement]) -> dict[Buffer, tuple[int, int]]:
