@@ -46,7 +46,7 @@ def lower_scan(block: Block, node: Node) -> tuple[Storage, ...]:
 
 
 def _given(block: Block, node: Node, first: int) -> Storage:
-    """A value that the body reads, with the order in memory that it expects: the last axis (from `first` on) fastest."""
+    """A value that the body reads, with the order in memory that it expects: C order, from axis `first` on."""
     storage = block.storage(node)
     strides = [s for n, s in zip(storage.shape[first:], storage.strides[first:], strict=True) if n > 1]
     expected = storage.panels is not None or not strides or strides[-1] in (0, 1)
