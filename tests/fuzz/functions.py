@@ -6,6 +6,7 @@ that NumPy refuses, or whose value is not finite, too large or too long, is drop
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -30,7 +31,7 @@ np.where({a} > 0, np.sqrt(np.abs({a})), {x}) ; np.clip({a}, -1, {b}) ; np.abs({a
 np.sqrt(1 + {a} ** 2) ; np.tanh({a}) ; np.sin({a}) ; np.cos({a}) ; np.arctan({a}) ; np.arctan2({a}, 2 + np.abs({b}))
 np.hypot({a}, 1 + np.abs({b})) ; 1 / (1 + np.exp(-{a})) ; np.logaddexp({a}, {b}) ; np.sinh(np.tanh({a}))
 np.cosh(np.tanh({a})) ; np.sign({a}) * {b} ; np.power(1 + np.abs({a}), {x})
-np.power(np.abs({a}) + 0.5, np.tanh({b})) ; np.floor({a} * 3) ; np.copysign({a}, {b}) ; np.arcsinh({a})
+np.power(np.abs({a}) + 0.5, np.tanh({b})) ; np.floor({a} * 3 + 0.3) ; np.copysign({a}, {b}) ; np.arcsinh({a})
 np.arcsin(0.9 * np.tanh({a})) ; np.cbrt(1 + {a} ** 2) ; np.exp2(np.tanh({a})) ; np.log2(2 + np.abs({a})) ; {a} * {p}
 {a} * {i} ; {a} + {n} ; np.multiply({a}, {b}) ; np.add({a}, {x}) ; np.fmax({a}, {b}) ; np.reciprocal(1 + {a} ** 2)
 np.sum({a}) ; np.sum({a}, axis={ax}) ; np.sum({a}, axis={axes}, keepdims={keep}) ; {a}.sum(axis={ax}, keepdims=True)
@@ -54,13 +55,14 @@ np.mean({i}, axis={ax}) ; np.where({p}, {a}, {i}) ; np.zeros_like({a}) + {a} ; n
 np.arange(4) * np.mean({a}) ; np.full((2, 2), {x}) @ np.ones((2, 3)) * np.sum({a}) ; np.sort({a}, axis={ax})
 {a}.astype(np.float32) ; {a}.astype(np.float64) ; {i}.astype(np.float64) ; {p}.astype(np.float32) ; np.deg2rad({a})
 np.rad2deg(np.tanh({a})) ; np.degrees(np.sin({a})) ; np.radians({a}) ; np.fabs({a}) ; np.positive({a})
-np.heaviside({a}, 0.5) ; np.fmod({a}, 1.5) ; np.remainder({a}, -1.25) ; {a} // 0.75 ; {a} % 2 ; np.trunc({a} * 2)
-np.rint({a}) ; np.ceil({a} * 3) ; np.arccos(0.9 * np.sin({a})) ; np.arctanh(0.9 * np.sin({a}))
-np.arccosh(1.5 + {a} ** 2) ; np.logaddexp2({a}, {b}) ; np.float_power(np.abs({a}) + 0.5, {x}) ; np.ldexp({a}, 2)
-np.tan(np.tanh({a})) ; np.fmin({a}, {b}) ; np.log10(1 + np.abs({a})) ; np.round({a}, 1) ; np.nan_to_num({a})
-np.ptp({a}, axis={ax}) ; np.median({a}, axis={ax}) ; np.linalg.norm({a}) ; np.linalg.norm({a}, axis={ax})
-np.kron({a}, {b}) ; np.cumprod(np.tanh({a})) ; np.sinc({a}) ; np.average({a}, axis={ax}) ; np.triu({a}, 1)
-np.rot90({a}) ; np.searchsorted(np.arange(5.0), {a}) * 0.5 ; np.nansum({a}, axis={ax}) ; np.nanmax({a})
+np.heaviside({a}, 0.5) ; np.fmod({a} + 0.3, 1.5) ; np.remainder({a} + 0.3, -1.25) ; ({a} + 0.3) // 0.75
+({a} + 0.3) % 2 ; np.trunc({a} * 2 + 0.3) ; np.rint({a} + 0.1) ; np.ceil({a} * 3 + 0.3) ; np.arccos(0.9 * np.sin({a}))
+np.arctanh(0.9 * np.sin({a})) ; np.arccosh(1.5 + {a} ** 2) ; np.logaddexp2({a}, {b})
+np.float_power(np.abs({a}) + 0.5, {x}) ; np.ldexp({a}, 2) ; np.tan(np.tanh({a})) ; np.fmin({a}, {b})
+np.log10(1 + np.abs({a})) ; np.round({a} + 0.03, 1) ; np.nan_to_num({a}) ; np.ptp({a}, axis={ax})
+np.median({a}, axis={ax}) ; np.linalg.norm({a}) ; np.linalg.norm({a}, axis={ax}) ; np.kron({a}, {b})
+np.cumprod(np.tanh({a})) ; np.sinc({a}) ; np.average({a}, axis={ax}) ; np.triu({a}, 1) ; np.rot90({a})
+np.searchsorted(np.arange(5.0), {a}) * 0.5 ; np.nansum({a}, axis={ax}) ; np.nanmax({a})
 np.select([{a} > 1, {a} < -1], [{b}, -{b}], 0.5) ; np.convolve(np.ravel({a}), [1, 2])
 np.linalg.solve({a} @ {a}.T + 4 * np.eye(np.shape({a})[0]), {a}) ; np.meshgrid({a}, {b})[0]
 """
@@ -68,7 +70,7 @@ _INTEGERS = """
 {i} + {j} ; {i} * {n} ; {i} - {n} ; {i} // 3 ; {i} % 5 ; np.maximum({i}, {j}) ; np.where({p}, {i}, {j}) ; -{i}
 np.abs({i}) ; {i} ** 2 ; np.sum({i}, axis={ax}) ; np.sum({p}) ; np.sum({p}, axis={ax}) ; np.max({i}, axis={ax})
 np.argmax({a}, axis={ax}) ; np.argmin({a}) ; {i} & {j} ; {i} | 7 ; {i} ^ {j} ; {i} << 2 ; {i} >> 1 ; ~{i} ; {i}[{at}]
-{i}.T ; np.reshape({i}, {shape}) ; np.concatenate([{i}, {j}]) ; np.floor({a} * 2).astype(np.int64)
+{i}.T ; np.reshape({i}, {shape}) ; np.concatenate([{i}, {j}]) ; np.floor({a} * 2 + 0.3).astype(np.int64)
 {p}.astype(np.int32) ; np.arange(5) + {n} ; np.argsort({a}, axis={ax}) ; np.count_nonzero({p})
 """
 _BOOLEANS = """
@@ -100,6 +102,8 @@ _ODDS = (0.77, 0.09, 0.07, 0.03, 0.04)
 _CHANGING = 4
 _KINDS = {"a": "f", "b": "f", "c": "f", "i": "i", "j": "i", "p": "b", "q": "b"}
 _NAME = re.compile(r"\b[xv]\d+\b")
+#: Elements of an array.
+_MOST = 4000
 _LENGTHS = (1, 2, 3, 4, 5, 7, 8, 16, 17, 33)
 
 
@@ -113,10 +117,13 @@ class Sample:
         Of a function ``f``.
     arguments : tuple of ndarray
         Of any memory layout.
+    scale : float
+        The largest number that it computes, or 1.
     """
 
     source: str
     arguments: tuple[Array, ...]
+    scale: float
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -174,13 +181,16 @@ class _Growth:
         parameters = ", ".join(f"x{number}" for number in range(len(self.arguments)))
         result = results[0] if len(results) == 1 else f"({', '.join(results)})"
         body = "\n".join(f"    {line}" for line in [*self.lines, f"return {result}"])
-        return Sample(f"def f({parameters}):\n{body}\n", tuple(self.arguments))
+        floats = [value for value in self.values.values() if value.dtype.kind in "fi"]
+        scale = max((float(np.abs(value).max(initial=1)) for value in floats), default=1.0)
+        return Sample(f"def f({parameters}):\n{body}\n", tuple(self.arguments), scale)
 
     # --- arguments ----------------------------------------------------------------------------------------------------
 
     def argument(self, kind: str) -> Array:
         """An array of up to three axes, of any layout in memory."""
         shape = tuple(self.length() for _ in range(int(self.rng.choice(4, p=[0.1, 0.25, 0.5, 0.15]))))
+        shape = shape if math.prod(shape) <= _MOST else shape[:2]
         if kind == "f":
             values = np.clip(self.rng.normal(size=shape), -3, 3).astype(self.dtype)
             values = np.where(self.rng.random(shape) < 0.05, 0, values).astype(self.dtype)
@@ -213,7 +223,7 @@ class _Growth:
         value = space[name]
         value = np.asarray(value)
         large = value.dtype.kind not in "fib" or (value.size > 0 and not np.abs(value.astype(float)).max() < 1e3)
-        if large or value.size > 4000 or value.ndim > 4 or (value.size == 0 and 0 not in self.lengths):
+        if large or value.size > _MOST or value.ndim > 4 or (value.size == 0 and 0 not in self.lengths):
             return
         self.lines += lines
         self.values[name] = value

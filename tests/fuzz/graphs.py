@@ -57,7 +57,7 @@ def _check(made: Sample, function: Callable[..., Any], rng: np.random.Generator)
     except Exception as error:
         error.add_note(f"eagerly\n{made}")
         raise
-    tolerances = _tolerances(function, made.arguments, expected, rng, single="float32" in str(made))
+    tolerances = _tolerances(made, function, expected, rng)
     stage, program = "capture", None
     warnings.simplefilter("ignore", RuntimeWarning)
     try:
@@ -113,26 +113,19 @@ def _stages(
     yield "native between guard pages", program, _results(compiled, [guarded(a) for a in made.arguments])
 
 
-def _tolerances(
-    function: Callable[..., Any],
-    arguments: Sequence[Array],
-    expected: Results,
-    rng: np.random.Generator,
-    *,
-    single: bool,
-) -> list[Any]:
+def _tolerances(made: Sample, function: Callable[..., Any], expected: Results, rng: np.random.Generator) -> list[Any]:
     """For each result: how far off floats may be, or which of other elements may be anything.
 
-    Measured by what a few units in the last place of the arguments do, and by the result in double precision; `single`
-    says whether some of it is computed in single precision.
+    Measured by what a few units in the last place of the arguments do, and by the result in double precision.
     """
+    arguments = made.arguments
     runs = [_results(function, perturbed(rng, arguments, 3.0)) for _ in range(_RUNS)]
     wide = [a.astype(np.float64) if a.dtype == np.float32 else a for a in arguments]
     runs.append(_results(function, wide))
-    # What is 0 by luck may be the difference of numbers as large as these.
-    floats = [a for a in (*arguments, *expected) if a.dtype.kind == "f"]
-    eps = float(np.finfo(np.float32 if single else np.float64).eps)
-    scale = max((float(np.abs(a).max(initial=1)) for a in floats), default=1.0)
+    # What is small by luck may be the difference of numbers as large as any that are computed.
+    eps = float(np.finfo(np.float32 if "float32" in str(made) else np.float64).eps)
+    floats = [a for a in (*made.arguments, *expected) if a.dtype.kind == "f"]
+    scale = max([made.scale, *(float(np.abs(a).max(initial=1)) for a in floats)])
     least = 32 * eps * scale
     found: list[Any] = []
     for number, result in enumerate(expected):
