@@ -42,13 +42,25 @@ class Machine:
     def panels(self, columns: int, dtype: np.dtype[np.generic]) -> tuple[int, ...]:
         """Widths of the panels for so many columns: as equal as whole vectors allow, none wider than a tile.
 
+        Narrower ones come last, or are spread among the others if that gives two threads more equal shares.
+
         Examples
         --------
-        >>> Machine(vector_bytes=64, tile_vectors=3).panels(300, np.dtype(np.float32))
-        (48, 48, 48, 48, 48, 32, 32)
+        >>> avx512, f4 = Machine(vector_bytes=64, tile_vectors=3), np.dtype(np.float32)
+        >>> avx512.panels(300, f4), avx512.panels(256, f4)
+        ((48, 48, 48, 48, 48, 32, 32), (32, 48, 48, 32, 48, 48))
         """
         lanes = self.lanes(dtype)
         vectors = -(-columns // lanes)
         count = -(-vectors // self.tile_vectors)
         base, extra = divmod(vectors, count)
-        return (lanes * (base + 1),) * extra + (lanes * base,) * (count - extra)
+        wide, narrow = lanes * (base + 1), lanes * base
+        last = (wide,) * extra + (narrow,) * (count - extra)
+        spread = tuple(wide if (i + 1) * extra // count > i * extra // count else narrow for i in range(count))
+        return min(last, spread, key=_larger_half)
+
+
+def _larger_half(widths: tuple[int, ...]) -> int:
+    """What the busier of two threads has to do, if panels are shared in order."""
+    first = sum(widths[: len(widths) // 2])
+    return max(first, sum(widths) - first)
