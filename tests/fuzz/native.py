@@ -27,8 +27,11 @@ def emit(kernel: Kernel, name: str, target: Target) -> list[Function]:
     return emit_loop(kernel, name, target)
 
 
-def compile_kernel(kernel: Kernel, target: Target) -> Runner:
-    """A kernel as a function of the addresses of its arguments and a range of tasks."""
+def compile_kernel(kernel: Kernel, target: Target, level: int | None = None) -> Runner:
+    """A kernel as a function of the addresses of its arguments and a range of tasks.
+
+    Without a level, one is chosen for it: the same one for equal kernels.
+    """
     functions = emit(kernel, "kernel", target)
     entry = Function("entry", [(PTR, "arguments"), (I64, "begin"), (I64, "end")], internal=False)
     arguments, begin, end = entry.parameters
@@ -39,8 +42,8 @@ def compile_kernel(kernel: Kernel, target: Target) -> Runner:
     entry.line(f"call void @kernel({listed})")
     declared = sorted({line for function in functions for line in function.declared})
     text = "\n".join([*declared, *(function.text() for function in (*functions, entry))])
-    # One level for equal kernels, whatever else is tried.
-    level = (COLD, HOT)[zlib.crc32(text.encode()) % 2]
+    if level is None:
+        level = (COLD, HOT)[zlib.crc32(text.encode()) % 2]
     code = load(assemble(text, target, level=level), target)
     call = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(code.address("entry"))
 

@@ -7,6 +7,7 @@ for each position of the cross axis. Stores go the other way.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from twopass.backends.llvm.body import from_memory, to_memory
@@ -67,6 +68,7 @@ def transposed(frame: Frame, rows: Sequence[Value]) -> list[Value]:
     return [f.emit(f"extractvalue {result} {columns}, {i}", type) for i in range(lanes)]
 
 
+@functools.cache
 def _transposer(name: str, result: str, type: Type, vector_bytes: int) -> Function:
     """The function that transposes a square; rows and columns are in registers."""
     parameters = [(type, f"r{i}") for i in range(type.lanes)]
