@@ -57,7 +57,7 @@ def test_kernels_are_written_by_what_the_table_says() -> None:
     program = programs.sums(1)
     text = module(program, emitters={Loop: emit})
     assert seen == [(program.launches()[0].kernel, "kernel0", host())]
-    assert "define void @kernel0(ptr %p0, ptr %p1, ptr %p2, i64 %begin, i64 %end)" in text
+    assert "void @kernel0(ptr %p0, ptr %p1, ptr %p2, i64 %begin, i64 %end)" in text
 
 
 def test_one_thread_needs_no_shares_and_no_barriers() -> None:

@@ -22,7 +22,7 @@ from twopass.backends.llvm.schedule import Planned, plan
 from twopass.backends.llvm.target import Target
 from twopass.program.ir import Access, Contraction, Instruction, Kernel, Launch, Program, Repeat, tasks
 
-__all__ = ["SHORT", "best_threads", "cold", "kernel_key", "seconds", "worth_sharing"]
+__all__ = ["DRIVER", "SHORT", "best_threads", "cold", "kernel_key", "seconds", "worth_sharing"]
 
 #: Vector operations a second of one core; of them a contraction needs one for as many multiplications as it has lanes.
 _RATE = 4e9
@@ -42,6 +42,11 @@ SHORT = 50e-6
 #: whose accumulators are then in memory; loops that reduce, because of theirs; other loops, and those whose rows are so
 #: short that they are written out.
 _ALLOWED, _PRODUCT, _REDUCTION, _PLAIN, _SHORT_ROW = 0.01, 4.5, 2.0, 0.3, 16
+#: What a launch loses if the driver is quickly made.
+_LOST_LAUNCH = 2e-9
+
+#: Stands for the driver among the keys of kernels.
+DRIVER = "driver"
 
 #: Vector operations for one of a scalar operator; those that are not listed take one.
 _WORK = dict.fromkeys(("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sin", "cos", "erf"), 20)
@@ -142,15 +147,19 @@ def best_threads(program: Program, target: Target, most: int) -> int:
 def cold(planned: Sequence[Planned], target: Target, lines: Mapping[str, int]) -> set[str]:
     """The keys of the kernels that need not be fast: all of them together cost little of the program's time.
 
-    `lines` says how long the code of each kernel is: first come those that save the most for what they cost.
+    `lines` says how long the code of each kernel is, and that of the `DRIVER`: first come those that save the most for
+    what they cost.
     """
     kernels: dict[str, Kernel] = {}
     spent: dict[str, float] = {}
+    count = 0
     for launch, times in _launches(planned):
         key = kernel_key(launch.kernel)
         kernels[key] = launch.kernel
         spent[key] = spent.get(key, 0.0) + times * seconds(launch, target)
+        count += times
     lost = {key: spent[key] * _loss(kernel) for key, kernel in kernels.items()}
+    lost[DRIVER] = count * _LOST_LAUNCH
     allowed, found = _ALLOWED * sum(spent.values()), set[str]()
     for key in sorted(lost, key=lambda key: lost[key] / max(1, lines[key])):
         if lost[key] <= allowed:

@@ -9,8 +9,8 @@ constants; temporaries are at fixed places of the arena), calls each kernel with
 at the barriers that `schedule` asks for. It is cut into functions of some launches each, because the time that code
 generation takes grows faster than the length of a function.
 
-There are two modules: LLVM does all that it can for the kernels that take most of the time, and little for the driver
-and the other kernels.
+There are two modules: LLVM does all that it can for the kernels that take most of the time, and little for the others
+and, if launches are not very short, for the driver.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 from twopass.backends.llvm.builder import BOOL, I8, I32, I64, PTR, Function, Value, literal
 from twopass.backends.llvm.contraction import emit_contraction
-from twopass.backends.llvm.cost import cold, kernel_key
+from twopass.backends.llvm.cost import DRIVER, cold, kernel_key
 from twopass.backends.llvm.loop import emit_loop
 from twopass.backends.llvm.runtime import Frame
 from twopass.backends.llvm.schedule import Planned
@@ -99,16 +99,17 @@ def write(
         if key not in names:
             names[key] = f"kernel{len(names)}"
             written[key] = emitters[type(launch.kernel)](launch.kernel, names[key], target)
-    lines = {key: sum(function.length for function in functions) for key, functions in written.items()}
-    slow = cold(planned, target, lines)
-    modules = {HOT: _Module(target), COLD: _Module(target)}
-    for key, functions in written.items():
-        modules[COLD if key in slow else HOT].add(functions)
-        if key not in slow:
-            modules[COLD].declared.add(functions[-1].publish())
     driver = _Driver(program, names, threads)
     driver.write(planned)
-    modules[COLD].add(driver.functions)
+    written[DRIVER] = driver.functions
+    slow = cold(planned, target, {key: sum(f.length for f in functions) for key, functions in written.items()})
+    modules = {HOT: _Module(target), COLD: _Module(target)}
+    caller = COLD if DRIVER in slow else HOT
+    for key, functions in written.items():
+        level = COLD if key in slow else HOT
+        modules[level].add(functions)
+        if level != caller:
+            modules[caller].declared.add(functions[-1].publish())
     return {level: module.text() for level, module in modules.items() if module.functions}
 
 
