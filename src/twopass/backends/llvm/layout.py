@@ -19,6 +19,9 @@ __all__ = ["Layout", "find_layout"]
 
 #: Fields of an array after the object header: data, nd (an int), dimensions, strides, base, descr, flags (an int).
 _FIELDS = {"data": 0, "ndim": 8, "shape": 16, "dtype": 40, "flags": 48}
+#: Fields of a dtype after the object header and the type of its elements: kind, type, order (chars), flags, number (an
+#: int).
+_DTYPE_FIELDS = {"order": 10, "number": 12}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Layout:
         Of a tuple's length and its first item.
     data, ndim, shape, dtype, flags : int
         Of an array's fields.
+    order, number : int
+        Of a dtype's fields.
     """
 
     type: int
@@ -43,12 +48,14 @@ class Layout:
     shape: int
     dtype: int
     flags: int
+    order: int
+    number: int
 
 
 def _expected() -> Layout:
     """What this version of Python should have."""
     header = object.__basicsize__
-    fields = {name: header + place for name, place in _FIELDS.items()}
+    fields = {name: header + place for name, place in (_FIELDS | _DTYPE_FIELDS).items()}
     return Layout(type=header - 8, length=header, items=tuple.__basicsize__, **fields)
 
 
@@ -67,6 +74,8 @@ def _agrees(layout: Layout, array: np.ndarray) -> bool:
     return (
         _word(here + layout.data) == array.__array_interface__["data"][0]
         and _word(here + layout.dtype) == id(array.dtype)
+        and ctypes.c_char.from_address(id(array.dtype) + layout.order).value == array.dtype.byteorder.encode()
+        and ctypes.c_int.from_address(id(array.dtype) + layout.number).value == array.dtype.num
         and ctypes.c_int.from_address(here + layout.flags).value == array.flags.num
         and all(_word(dimensions + 8 * axis) == length for axis, length in enumerate(array.shape))
     )
@@ -79,7 +88,7 @@ def find_layout() -> Layout | None:
         return None
     layout = _expected()
     table = np.zeros((3, 5), np.float32)
-    arrays = (table, table[1:, ::2], np.zeros((), np.int64), np.zeros((2, 0, 7), bool))
+    arrays = (table, table[1:, ::2], np.zeros((), np.int64), np.zeros((2, 0, 7), bool), table.astype(">f8"))
     here = id(arrays)
     items = [_word(here + layout.items + 8 * k) for k in range(len(arrays))]
     if _word(here + layout.length) != len(arrays) or items != [id(array) for array in arrays]:

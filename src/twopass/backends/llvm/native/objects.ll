@@ -32,7 +32,18 @@ inside:
   %want.dtype = load ptr, ptr %want
   %dtype.place = getelementptr i8, ptr %item, i64 $dtype
   %dtype = load ptr, ptr %dtype.place
-  %dtype.same = icmp eq ptr %dtype, %want.dtype
+  ; Equal dtypes may be different objects, in arrays that have been unpickled for instance.
+  %number.place = getelementptr i8, ptr %dtype, i64 $number
+  %number = load i32, ptr %number.place
+  %want.number.place = getelementptr i8, ptr %want.dtype, i64 $number
+  %want.number = load i32, ptr %want.number.place
+  %number.same = icmp eq i32 %number, %want.number
+  %order.place = getelementptr i8, ptr %dtype, i64 $order
+  %order = load i8, ptr %order.place
+  %want.order.place = getelementptr i8, ptr %want.dtype, i64 $order
+  %want.order = load i8, ptr %want.order.place
+  %order.same = icmp eq i8 %order, %want.order
+  %dtype.same = and i1 %number.same, %order.same
   %want.flags.place = getelementptr %Expected, ptr %want, i64 0, i32 2
   %want.flags = load i32, ptr %want.flags.place
   %flags.place = getelementptr i8, ptr %item, i64 $flags

@@ -83,8 +83,8 @@ LOG_POWER = {
     ),
 }
 #: sin(x) = x + x³ P(x²), |x| <= 1.58.
-# Largest error in float32: 2^-27.2. Of the first two coefficients in float32 neighbours were taken, one and four units in
-# the last place away, with which the rounded result is 1 at π/2: so cos(0) is 1, which everybody knows.
+# Largest error in float32: 2^-27.2. For the first two coefficients in float32 neighbours were taken, one and four units
+# in the last place away, with which the rounded result is 1 at π/2: so cos(0) is 1, which everybody knows.
 # Largest error in float64: 2^-61.5.
 SIN = {
     "float32": (
