@@ -270,10 +270,10 @@ def once(n):
     run = llvm.compile(programs.sums(2, n), threads=1)
     run([np.ones(n, "f4")] * 3)
 
-for n in range(1, 101):
+for n in range(1, 301):  # LLVM, the allocator and Python's caches have what they want after some hundred
     once(n)
 before = resident()
-for n in range(101, 201):
+for n in range(301, 501):
     once(n)
 print(resident() - before)
 """
