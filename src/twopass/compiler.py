@@ -103,7 +103,7 @@ class Compiled:
         self._kept: OrderedDict[Any, Specialization] = OrderedDict()
         self._last: Specialization | None = None
         self._lock = threading.RLock()
-        # The way of the call before, which most calls take again: (take the arrays out, types, how to run).
+        # The way of the call before, which most calls take again: how to take the arrays out, their shapes, how to run.
         self._way: tuple[Any, Any, Any, Any] | None = None
 
     def __repr__(self) -> str:
@@ -113,12 +113,14 @@ class Compiled:
         """Compute the function."""
         way = self._way
         if way is not None and not kwargs:
-            read, types, execute, build = way
+            read, shapes, quick, build = way
             leaves = read(args)
             if leaves is not None:
                 try:
-                    if [(type(leaf), leaf.shape, leaf.dtype) for leaf in leaves] == types:
-                        return build(execute(leaves))
+                    if [leaf.shape for leaf in leaves] == shapes:
+                        results = quick(leaves)  # which looks at types, dtypes and layouts itself
+                        if results is not None:
+                            return build(results)
                 except AttributeError:  # not an array
                     pass
         return self._call(args, kwargs)
@@ -142,9 +144,11 @@ class Compiled:
             self._kept.move_to_end(key)
             self._last = found
         result = found.build(found.execute(given.leaves))
-        if not kwargs and not given.static and all(type(leaf) is np.ndarray for leaf in given.leaves):
-            types = [(np.ndarray, leaf.shape, leaf.dtype) for leaf in given.leaves]
-            self._way = (tree.reader(given.structure), types, found.execute, found.build)
+        quick = getattr(found.execute, "quick", None)
+        plain = not kwargs and not given.static and all(type(leaf) is np.ndarray for leaf in given.leaves)
+        if quick is not None and plain:
+            shapes = [leaf.shape for leaf in given.leaves]
+            self._way = (tree.reader(given.structure), shapes, quick, found.build)
         return result
 
     def _specialize(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Specialization:

@@ -210,8 +210,7 @@ def is_surely_finite(array: Array, limit: float = np.inf) -> bool:
     """
     if array.dtype.char not in "fd" or not array.flags.c_contiguous:
         return False
-    flat = array.ravel()
-    return bool(np.vdot(flat, flat) <= min(limit, _LARGEST))
+    return bool(np.vdot(array, array) <= min(limit, _LARGEST))  # of all elements, in C order
 
 
 def _finite_message(value: Any, name: str, place: list[Any], columns: Any, dtype: np.dtype[Any]) -> str:
