@@ -203,6 +203,11 @@ def _check_finite(array: Array, name: str, dtype: np.dtype[Any], columns: Any) -
             raise NotFiniteError(_finite_message(chunk[tuple(bad)], name, [start + bad[0], *bad[1:]], columns, dtype))
 
 
+#: Numbers of a product for which no BLAS library wakes a second thread. That one would go on spinning when the product
+#: is done, for some 50 ms, on the processor that training wants for its own.
+_SHORT = 1 << 13
+
+
 def is_surely_finite(array: Array, limit: float = np.inf) -> bool:
     """Whether all numbers are finite, and no larger than a limit above 1, as their sum of squares shows.
 
@@ -210,7 +215,12 @@ def is_surely_finite(array: Array, limit: float = np.inf) -> bool:
     """
     if array.dtype.char not in "fd" or not array.flags.c_contiguous:
         return False
-    return bool(np.vdot(array, array) <= min(limit, _LARGEST))  # of all elements, in C order
+    bound = min(limit, _LARGEST)
+    if array.size <= _SHORT:
+        return bool(np.vdot(array, array) <= bound)  # of all elements, in C order
+    flat = array.reshape(-1)
+    pieces = (flat[start : start + _SHORT] for start in range(0, flat.size, _SHORT))
+    return all(np.vdot(piece, piece) <= bound for piece in pieces)
 
 
 def _finite_message(value: Any, name: str, place: list[Any], columns: Any, dtype: np.dtype[Any]) -> str:
