@@ -221,6 +221,11 @@ def test_unknown_backends_are_named() -> None:
         tp.compile(np.sin, backend="fortran")
 
 
+def test_impossible_numbers_of_threads_are_refused_at_once() -> None:
+    with pytest.raises(ArgumentError, match=r"threads=0.*test_compiler\.py.*1 to 256"):
+        tp.compile(np.sin, threads=0)
+
+
 # --- what is compiled when --------------------------------------------------------------------------------------------
 
 

@@ -96,6 +96,10 @@ class Compiled:
     def __init__(self, f: Function, backend: str = "auto", threads: int | None = None) -> None:
         if backend not in BACKENDS:
             raise ArgumentError(unknown_name("backend", backend, BACKENDS))
+        if threads is not None:
+            from twopass.backends.llvm.threads import check_threads
+
+            check_threads(threads)
         functools.update_wrapper(self, f)
         self._function = f
         self._backend = "llvm" if backend == "auto" else backend
@@ -258,7 +262,7 @@ def compile(f: Function, *, backend: str = "auto", threads: int | None = None) -
     Raises
     ------
     ArgumentError
-        For an unknown backend.
+        For an unknown backend, or an impossible number of threads.
     CaptureError
         When called, if `f` needs to know the value of an array.
 
