@@ -21,7 +21,6 @@ __all__ = [
     "closure",
     "contracted",
     "convert",
-    "emit_body",
     "emit_instruction",
     "from_memory",
     "number_literal",
@@ -177,32 +176,3 @@ def emit_instruction(
             )
         )
     return scalars.OPERATORS[operator].emit(f, operands, dtypes, instruction.dtype)
-
-
-def emit_body(
-    f: Function, body: Sequence[Instruction], loaded: Sequence[Value], dtypes: Sequence[DType], results: Iterable[int]
-) -> dict[int, Value]:
-    """All values that `results` depend on, by their numbers; for a body without positions and reductions.
-
-    Parameters
-    ----------
-    f : Function
-        Where code goes.
-    body : sequence of Instruction
-        Best `contracted`.
-    loaded : sequence of Value
-        The first values, scalars or vectors (booleans as ``i1``).
-    dtypes : sequence of dtype
-        Of those.
-    results : iterable of int
-        Numbers of the values that are wanted. A result that depends on no vector is a scalar.
-    """
-    values = dict(enumerate(loaded))
-    kinds = [*dtypes, *(instruction.dtype for instruction in body)]
-    first = len(loaded)
-    needed = closure(body, first, results)
-    for number, instruction in enumerate(body, first):
-        if number in needed:
-            operands = [values[o] for o in instruction.operands]
-            values[number] = emit_instruction(f, instruction, operands, [kinds[o] for o in instruction.operands])
-    return values

@@ -260,10 +260,6 @@ class Function:
         """Product of floats."""
         return self.binary("fmul", a, b)
 
-    def fdiv(self, a: Value, b: Value) -> Value:
-        """Quotient of floats."""
-        return self.binary("fdiv", a, b)
-
     def fneg(self, a: Value) -> Value:
         """The number with the other sign."""
         if found := _LITERAL.search(a.text):
