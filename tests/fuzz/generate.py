@@ -15,8 +15,8 @@ from twopass.program.ir import Access, Contraction, Loop, Panels, Store
 from twopass.program.machine import Machine
 
 MACHINES = (
-    Machine(vector_bytes=64, tile_vectors=3, tile_rows=(14, 12, 8)),
-    Machine(vector_bytes=32, tile_vectors=3, tile_rows=(8, 6, 4)),
+    Machine(vector_bytes=64, tile_vectors=3),
+    Machine(vector_bytes=32, tile_vectors=3),
     Machine(),
 )
 DTYPES = tuple(np.dtype(t) for t in (np.float32, np.float64, np.int64, np.int32, np.uint8, np.uint64, np.bool_))
@@ -239,7 +239,7 @@ def contraction(
     dtype = np.dtype(dtype or _one(rng, (np.float32, np.float64)))
     m, n, k = _lengths(rng, 3, limit)
     batch = _lengths(rng, int(rng.integers(1, 3)), min(6, max(1, limit // (m * n * k)))) if rng.random() < 0.25 else ()
-    columns, rows = machine.panels(n, dtype), _rows(rng, machine, m)
+    columns, rows = machine.panels(n, dtype), _rows(rng, m)
     overhang = sum(columns) - n
     memory = _Memory(rng)
     shared = [axis for axis in range(len(batch)) if rng.random() < 0.2]
@@ -263,9 +263,9 @@ def contraction(
     return memory.case(kernel)
 
 
-def _rows(rng: Rng, machine: Machine, m: int) -> tuple[int, ...]:
+def _rows(rng: Rng, m: int) -> tuple[int, ...]:
     """Blocks that m is cut into: all of one length but the last, or as equal as may be."""
-    length = int(rng.integers(1, 6)) * machine.tile_rows[-1]
+    length = int(rng.integers(1, 11)) * 4
     count = -(-m // length)
     if rng.random() < 0.5:
         return (length,) * (m // length) + ((m % length,) if m % length else ())

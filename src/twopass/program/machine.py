@@ -21,14 +21,11 @@ class Machine:
         Bytes of a vector register.
     tile_vectors : int
         Widest tile of a contraction's result, in vectors of columns.
-    tile_rows : tuple of int
-        The most rows of a tile that is 1, 2, ... vectors wide.
     """
 
     name: str = "generic"
     vector_bytes: int = 16
     tile_vectors: int = 2
-    tile_rows: tuple[int, ...] = (8, 4)
 
     def lanes(self, dtype: np.dtype[np.generic]) -> int:
         """Elements in a vector."""

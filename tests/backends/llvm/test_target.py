@@ -30,7 +30,7 @@ def test_an_unknown_name_is_refused_with_the_nearest():
 def test_a_machine_has_the_tiles_of_its_target(row):
     machine = row.machine()
     assert machine.lanes(np.dtype(np.float32)) == row.lanes(np.dtype(np.float32)) == row.vector_bytes // 4
-    assert machine.tile_vectors == len(machine.tile_rows)
+    assert machine.tile_vectors == len(row.tiles)
 
 
 @pytest.mark.parametrize("name", ["avx512", "avx2", "sse2", "neon"])

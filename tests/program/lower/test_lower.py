@@ -17,7 +17,7 @@ from twopass.program.lower import lower
 from twopass.program.machine import Machine
 from twopass.program.verify import verify
 
-MACHINE = Machine("test", vector_bytes=32, tile_vectors=2, tile_rows=(6, 4))
+MACHINE = Machine("test", vector_bytes=32, tile_vectors=2)
 rng = np.random.default_rng(0)
 
 

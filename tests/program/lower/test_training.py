@@ -17,7 +17,7 @@ from twopass.program.verify import verify
 from twopass.train.native import make_epoch
 from twopass.train.parameters import Partition
 
-MACHINE = Machine("test", vector_bytes=64, tile_vectors=3, tile_rows=(16, 12, 8))
+MACHINE = Machine("test", vector_bytes=64, tile_vectors=3)
 BATCH, INPUTS, UNITS, CLASSES = 8, 40, 70, 5
 
 

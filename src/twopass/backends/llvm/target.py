@@ -73,9 +73,7 @@ class Target:
 
     def machine(self) -> Machine:
         """What lowering must know of it."""
-        return Machine(
-            name=self.name, vector_bytes=self.vector_bytes, tile_vectors=len(self.tiles), tile_rows=self.tiles
-        )
+        return Machine(name=self.name, vector_bytes=self.vector_bytes, tile_vectors=len(self.tiles))
 
     def llvm(self, *, jit: bool = False, level: int = 2) -> Any:
         """LLVM's machine that emits code for it; with `jit`, code to be run in this process."""
