@@ -8,6 +8,7 @@ insertion order, and two dictionaries with the same keys have the same structure
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -89,17 +90,27 @@ def _is_namedtuple(kind: type) -> bool:
     return issubclass(kind, tuple) and hasattr(kind, "_fields")
 
 
+@functools.lru_cache(maxsize=1024)
+def _names(kind: Any) -> tuple[str, ...] | type | None:
+    """How containers of a type are taken apart: by the names of their fields, as a dict or a list; None for a leaf."""
+    if issubclass(kind, dict):
+        return dict
+    if issubclass(kind, (list, tuple)):
+        return tuple(kind._fields) if _is_namedtuple(kind) else list
+    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
+
+
 def _children(node: Any) -> tuple[tuple[Any, ...], list[Any]] | None:
     """Keys and children of a container; None for a leaf."""
-    kind = type(node)
-    if kind is dict or isinstance(node, dict):
+    names = _names(type(node))
+    if names is None:
+        return None
+    if names is list:
+        return tuple(range(len(node))), node
+    if names is dict:
         return tuple(node), list(node.values())
-    if kind is list or kind is tuple or isinstance(node, (list, tuple)):
-        return (tuple(kind._fields) if _is_namedtuple(kind) else tuple(range(len(node)))), list(node)
-    if dataclasses.is_dataclass(kind):
-        names = tuple(field.name for field in dataclasses.fields(node))
-        return names, [getattr(node, name) for name in names]
-    return None
+    assert isinstance(names, tuple)
+    return names, list(node) if isinstance(node, tuple) else [getattr(node, name) for name in names]
 
 
 def _child(node: Any, key: Any) -> Any:
@@ -129,7 +140,15 @@ def _flatten_into(tree: Any, found: list[Any]) -> Structure:
         found.append(tree)
         return _LEAF
     keys, children = parts
-    return Structure(type(tree), keys, tuple([_flatten_into(child, found) for child in children]))
+    inside = []
+    for child in children:
+        # Most children are leaves: to look at them here saves a call for each.
+        if child is not None and _names(type(child)) is None:
+            found.append(child)
+            inside.append(_LEAF)
+        else:
+            inside.append(_flatten_into(child, found))
+    return Structure(type(tree), keys, tuple(inside))
 
 
 def unflatten(structure: Structure, leaves: Any) -> Any:

@@ -102,12 +102,13 @@ def _copy(leaf: Any) -> Any:
 
 def _check_scalar(traced: Traced, name: str) -> None:
     """Raise unless the output is one real number."""
-    if len(traced.leaves) != 1 or np.shape(traced.leaves[0]) != ():
+    leaf = traced.leaves[0] if len(traced.leaves) == 1 else None
+    if leaf is None or (leaf.shape if hasattr(leaf, "shape") else np.shape(leaf)) != ():
         shapes = [np.shape(leaf) for leaf in traced.leaves]
         shape = f"of shape {shapes[0]}" if len(shapes) == 1 else f"with {len(shapes)} leaves"
         what = f"{name} needs a function with one scalar result, not one {shape}"
         raise ShapeError(compose(what, instead="Sum it, or use tp.jacobian, tp.vjp or tp.elementwise_grad."))
-    if np.iscomplexobj(traced.leaves[0]):
+    if isinstance(leaf, complex) or (hasattr(leaf, "dtype") and leaf.dtype.kind == "c"):
         what = f"{name} needs a real result, not a complex one"
         raise ArgumentError(compose(what, instead="Take np.real or np.abs of it, or use tp.vjp."))
 
@@ -149,14 +150,15 @@ def value_and_grad(f: Function, argnums: int | tuple[int, ...] = 0, has_aux: boo
     >>> tp.value_and_grad(f, argnums=(0, 1))(3.0, 4.0)
     (42.0, (24.0, 10.0))
     """
+    numbers_of = functools.cache(functools.partial(positions, argnums))
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        numbers = positions(argnums, len(args))
+        numbers = numbers_of(len(args))
         traced = trace_reverse(functools.partial(f, **kwargs) if kwargs else f, args, numbers, has_aux)
         _check_scalar(traced, "a gradient")
         value = traced.leaves[0]
-        gradients = pull(traced, [np.ones_like(value)])
+        gradients = pull(traced, [value.dtype.type(1) if isinstance(value, np.generic) else np.ones_like(value)])
         gradient = tuple(gradients) if isinstance(argnums, (tuple, list)) else gradients[0]
         value = float(value) if type(value) is np.float64 else value
         return ((value, traced.aux) if has_aux else value), gradient

@@ -18,8 +18,9 @@ __all__ = ["Inputs", "Traced", "as_leaf", "check_like", "conjugated", "trace_for
 Function = Callable[..., Any]
 
 
-def _place(path: Sequence[Any]) -> str:
-    return "".join(f"[{key!r}]" for key in path)
+def _path(value: Any, number: int) -> str:
+    """How to write the way to a leaf of a tree."""
+    return "".join(f"[{key!r}]" for key in tree.flatten_with_paths(value)[number][0])
 
 
 def as_leaf(value: Any, name: str) -> Any:
@@ -61,10 +62,13 @@ class Inputs:
     def add(self, value: Any, name: str) -> slice:
         """Take one argument apart; the range of its leaves."""
         start = len(self.leaves)
-        for path, leaf in tree.flatten_with_paths(value):
-            self.given.append(leaf)
-            self.leaves.append(as_leaf(leaf, name + _place(path)))
-        self.structures.append(tree.structure(value))
+        leaves, structure = tree.flatten(value)
+        for number, leaf in enumerate(leaves):
+            # The name is for the error alone; to put it together costs more than the check.
+            plain = type(leaf) is np.ndarray and leaf.dtype.kind in "fc"
+            self.leaves.append(snapshot(leaf) if plain else as_leaf(leaf, name + _path(value, number)))
+        self.given += leaves
+        self.structures.append(structure)
         return slice(start, len(self.leaves))
 
     def regroup(self, leaves: Sequence[Any]) -> list[Any]:
@@ -86,20 +90,26 @@ class Inputs:
         owned = []
         for value, leaf, given in zip(values, self.leaves, self.given, strict=True):
             result = _owned(np.zeros_like(leaf) if value is None else value, leaf, seen)
-            owned.append(result.item() if type(given) in (float, complex) and type(result) is not Array else result)
             seen.add(id(result))
+            if type(given) in _NUMBERS and type(result) is not Array:
+                result = result.item()
+            owned.append(result)
         return self.regroup(owned)
 
 
+#: Types of Python's own numbers.
+_NUMBERS = (float, complex)
+
+
 def _owned(value: Any, leaf: Any, seen: set[int]) -> Any:
+    if type(value) is np.ndarray is type(leaf):
+        flags = value.flags
+        return value if flags.owndata and flags.writeable and id(value) not in seen else value.copy()
     if type(value) is Array:
         return value._clone()  # one cotangent may have come to several leaves
     if isinstance(stand_in(leaf), np.generic):
         return value[()] if isinstance(value, np.ndarray) else value
-    if not isinstance(value, np.ndarray):
-        return np.array(value)
-    fresh = value.flags.owndata and value.flags.writeable and id(value) not in seen
-    return value if fresh else value.copy()
+    return np.array(value)
 
 
 def check_like(value: Any, like: Sequence[Any], structure: tree.Structure, name: str) -> list[Any]:
@@ -140,7 +150,7 @@ class Traced:
         self.leaves = [_primal(leaf, trace) for leaf in raw]
         #: Tangents or tape positions of the output leaves; None for those that do not depend on the inputs.
         self.marks = [leaf._mark if type(leaf) is Array and leaf._trace is trace else None for leaf in raw]
-        self.aux = tree.map(lambda leaf: _primal(leaf, trace), aux)
+        self.aux = None if aux is None else tree.map(lambda leaf: _primal(leaf, trace), aux)
 
     @property
     def out(self) -> Any:
@@ -177,8 +187,10 @@ def trace_reverse(f: Function, args: Sequence[Any], argnums: Sequence[int], has_
     for number in argnums:
         inputs.add(args[number], f"argument {number + 1}")
     traced = inputs.regroup([Array(trace, leaf, trace.input(leaf)) for leaf in inputs.leaves])
-    replaced = dict(zip(argnums, traced, strict=True))
-    return _run(trace, f, [replaced.get(i, value) for i, value in enumerate(args)], inputs, has_aux)
+    replaced = list(args)
+    for number, argument in zip(argnums, traced, strict=True):
+        replaced[number] = argument
+    return _run(trace, f, replaced, inputs, has_aux)
 
 
 def trace_forward(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Traced:

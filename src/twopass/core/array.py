@@ -22,7 +22,7 @@ import numpy as np
 from twopass.core.abstract import Abstract, UnknownShape, refuse_value
 from twopass.core.operators import as_array, as_integers, astype, holds_traced
 from twopass.core.registry import ENGINE, METHODS, RULES, SELF_CALLING
-from twopass.core.rule import Constant, Rule, Unsupported, detach, name_of
+from twopass.core.rule import Constant, Custom, Elementwise, Linear, Rule, Unsupported, detach, name_of
 from twopass.core.trace import Trace, snapshot
 from twopass.core.views import Flat, View, check_writeable, write_through
 from twopass.errors import CaptureError, DetachedError, UnsupportedOperatorError, compose
@@ -59,8 +59,9 @@ def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if type(arg) is Array:
             if arg._view is not None:
                 arg._refresh()
-            if trace is None or arg._trace.level > trace.level:
-                trace = arg._trace
+            found = arg._trace
+            if found is not trace and (trace is None or found.level > trace.level):
+                trace = found
     if trace is None:
         trace = _capturing((args, kwargs))  # the only captured arrays may be an index, or a mask in the keywords
         if trace is None:
@@ -131,6 +132,8 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
         what = f"np.{name_of(function)} has no differentiation rule"
         instead = "Write it with other NumPy functions, give it one with tp.custom_rule, or pass tp.stop_gradient(x)."
         raise UnsupportedOperatorError(compose(what, instead=instead))
+    if len(args) == 1 and not kwargs and isinstance(rule, (Elementwise, Linear, Custom)):
+        return apply(rule, args, kwargs)  # nothing to sort out
     out, args, kwargs = _split_out(function, args, kwargs)
     if out is not None:
         traced = _any_traced(args) or _any_traced(kwargs.values())
@@ -254,7 +257,10 @@ def _strip(value: Any, trace: Trace) -> Any:
 
 
 def _any_traced(values: Any) -> bool:
-    return any(type(value) is Array for value in values)
+    for value in values:  # noqa: SIM110 - several times faster than any(...), and most calls come here
+        if type(value) is Array:
+            return True
+    return False
 
 
 def _is_differentiated(value: Any) -> bool:
@@ -591,11 +597,13 @@ class Array:
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """Run a ufunc, or a method of one."""
         if method == "__call__":
-            if not kwargs and not any(isinstance(arg, (list, tuple)) for arg in inputs):
-                rule = RULES.get(ufunc)
-                if isinstance(rule, Rule) and not isinstance(rule, Unsupported):
-                    return apply(rule, inputs, kwargs)
-            return _call_ufunc(ufunc, inputs, kwargs)
+            rule = RULES.get(ufunc)
+            if kwargs or not isinstance(rule, Rule) or isinstance(rule, Unsupported):
+                return _call_ufunc(ufunc, inputs, kwargs)
+            for arg in inputs:
+                if isinstance(arg, (list, tuple)):
+                    return _call_ufunc(ufunc, inputs, kwargs)
+            return apply(rule, inputs, kwargs)
         handler = METHODS.get((ufunc, method)) or METHODS.get((None, method))
         if handler is None or (ufunc, method) in SELF_CALLING:
             trace = _capturing((inputs, kwargs))

@@ -21,12 +21,11 @@ a complex-linear map is its plain transpose; the public functions conjugate once
 
 from __future__ import annotations
 
-import functools
 import inspect
-import operator
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -73,7 +72,7 @@ class Spec(NamedTuple):
     @property
     def size(self) -> int:
         """Number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
 
 # --- sample domains: what the conformance suite feeds to each rule -----------------------------------------------
@@ -184,6 +183,8 @@ class Rule:
     promotes: bool = False
     preview: Function | None = None
     constant: bool = field(default=False, init=False)
+    #: Whether the derivative asks for shapes and dtypes of operands whose values it does not read.
+    typed: ClassVar[bool] = True
 
     @property
     def name(self) -> str:
@@ -222,34 +223,33 @@ class Elementwise(Rule):
 
     partials: tuple[Partial | None, ...] = ()
     reads: tuple[int, ...] = ()
+    typed: ClassVar[bool] = False
 
     def kept(self, slots: Sequence[int]) -> int:
-        if len(slots) == 1:
-            return self.reads[slots[0]]
-        return functools.reduce(operator.or_, [self.reads[slot] for slot in slots])
-
-    def _times_partial(self, slot: int, factor: Any, y: Any, args: Sequence[Any]) -> Any:
-        """A tangent or cotangent times the partial derivative in one operand: the same in both directions."""
-        if self.selects is not None:
-            return np.where(self.selects(slot, *args), factor, 0)
-        partial = self.partials[slot]
-        if type(partial) is int:
-            return factor if partial == 1 else -factor if partial == -1 else factor * partial
-        if callable(partial):
-            return factor * partial(y, *args)
-        if partial is None:
-            what = f"np.{self.name} cannot be differentiated in argument {slot + 1}"
-            raise UnsupportedOperatorError(compose(what, instead="Pass tp.stop_gradient(...) for that argument."))
-        return factor * partial
+        kept = 0
+        for slot in slots:
+            kept |= self.reads[slot]
+        return kept
 
     def push(self, slots: Sequence[int], tangents: Sequence[Any], y: Any, args: Sequence[Any], kwargs: Any) -> Any:
-        total = self._times_partial(slots[0], tangents[0], y, args)
+        total = self.pull(slots[0], tangents[0], y, args, kwargs)
         for slot, tangent in zip(slots[1:], tangents[1:], strict=True):
-            total = total + self._times_partial(slot, tangent, y, args)
+            total = total + self.pull(slot, tangent, y, args, kwargs)
         return total
 
     def pull(self, slot: int, cotangent: Any, y: Any, args: Sequence[Any], kwargs: Any) -> Any:
-        return self._times_partial(slot, cotangent, y, args)
+        """A cotangent, or a tangent, times the partial derivative: both directions are the same."""
+        partial = self.partials[slot]
+        if self.selects is not None:
+            return np.where(self.selects(slot, *args), cotangent, 0)
+        if type(partial) is int:
+            return cotangent if partial == 1 else -cotangent if partial == -1 else cotangent * partial
+        if callable(partial):
+            return cotangent * partial(y, *args)
+        if partial is None:
+            what = f"np.{self.name} cannot be differentiated in argument {slot + 1}"
+            raise UnsupportedOperatorError(compose(what, instead="Pass tp.stop_gradient(...) for that argument."))
+        return cotangent * partial
 
     def carry(self, slot: int, alive: Any, args: Sequence[Any], kwargs: Any) -> Any:
         return alive

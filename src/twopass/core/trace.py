@@ -130,7 +130,7 @@ class ReverseTrace(Trace):
 
     def input(self, value: Any) -> int:
         """Put an input on the tape."""
-        self.tape.append(Node(None, (), (), (), {}, None, value.shape, value.dtype, None, 0))
+        self.tape.append(tuple.__new__(Node, (None, (), (), (), {}, None, value.shape, value.dtype, None, 0)))
         return len(self.tape) - 1
 
     def record(
@@ -146,7 +146,7 @@ class ReverseTrace(Trace):
         for i, arg in enumerate(args):
             if i in differentiated:
                 if not kept >> i + 1 & 1:
-                    args[i] = Spec(arg.shape, arg.dtype)
+                    args[i] = Spec(arg.shape, arg.dtype) if rule.typed else None
             elif type(arg) is not float:
                 args[i] = _saved(arg, kept >> i + 1 & 1, y.dtype if rule.promotes else None)
         if kwargs:
@@ -209,8 +209,11 @@ def _saved(arg: Any, kept: int, dtype: np.dtype[Any] | None) -> Any:
 
     With a dtype, integers are promoted to what the function made of them.
     """
-    if type(arg) is np.ndarray and not kept:
-        return Spec(arg.shape, arg.dtype)
+    if type(arg) is np.ndarray:
+        if not kept:
+            return Spec(arg.shape, arg.dtype)
+        if dtype is None or arg.dtype.kind in "fc":
+            return arg.copy(order="K") if _writeable(arg) else arg
     # Even if the rule does not read it as an operand, it may be a parameter: an axis, an index.
     wide = arg if dtype is None else promoted(arg, dtype)
     return snapshot(arg) if wide is arg else wide

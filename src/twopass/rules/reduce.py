@@ -24,10 +24,8 @@ __all__ = ["divide", "expand", "included", "rows", "spread", "unrows"]
 
 def expand(reduced: Any, ndim: int, axis: Any, keepdims: Any) -> Any:
     """Put the reduced axes back, with length 1, so that a reduction broadcasts against its operand."""
-    if keepdims or ndim == 0:
-        return reduced
-    if axis is None:
-        return np.reshape(reduced, (1,) * ndim)
+    if keepdims or ndim == 0 or axis is None:
+        return reduced  # a number broadcasts against anything
     return np.expand_dims(reduced, axis)
 
 
@@ -47,13 +45,17 @@ def included(place: int) -> Any:
     return selects
 
 
+#: Up to where each dtype has all the integers.
+_EXACT = {np.dtype(kind): 2 << np.finfo(kind).nmant for kind in (np.float16, np.float32, np.float64, np.longdouble)}
+
+
 def divide(total: Any, count: Any) -> Any:
     """``total / count`` in the dtype of the total, where an array of integers would make float64 of float32.
 
     The result is that of NumPy's means, which divide in float64 and round.
     """
     dtype = total.dtype
-    if isinstance(count, np.integer) and dtype.kind == "f" and count <= 2 << np.finfo(dtype).nmant:
+    if isinstance(count, (int, np.integer)) and count <= _EXACT.get(dtype, 0):
         return total / dtype.type(count)  # the count is exact in this dtype, and so the quotient is rounded once
     quotient = total / count
     return quotient if quotient.dtype == total.dtype else quotient.astype(total.dtype)

@@ -34,11 +34,25 @@ def _count(a: Any, axis: Any, where: Any) -> Any:
     """How many elements go into each result; with `where`, an array in which the reduced axes have length 1."""
     if where is not True:
         return np.sum(np.broadcast_to(where, a.shape), axis=axis, keepdims=True)
-    axes = range(a.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    return np.intp(math.prod(a.shape[i] for i in axes))
+    if axis is None:
+        return a.size
+    return math.prod(a.shape[i] for i in (axis if isinstance(axis, tuple) else (axis,)))
 
 
-@linear(np.mean, structural=True, selects=included(6), examples=[*_AXES, call(operand()), call(operand(3, 4), axis=())])
+def _mean(a: Any, *arguments: Any, **keywords: Any) -> Any:
+    """``np.mean``, without its overhead in the case that ends most loss functions."""
+    if type(a) is np.ndarray and not arguments and not keywords and a.dtype.char in "fd" and a.size:
+        return divide(np.add.reduce(a, None), a.size)
+    return np.mean(a, *arguments, **keywords)
+
+
+@linear(
+    np.mean,
+    call=_mean,
+    structural=True,
+    selects=included(6),
+    examples=[*_AXES, call(operand()), call(operand(3, 4), axis=())],
+)
 def _mean_transpose(
     ct: Any,
     a: Any,
