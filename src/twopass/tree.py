@@ -102,7 +102,7 @@ def _names(kind: Any) -> tuple[str, ...] | type | None:
 
 def _children(node: Any) -> tuple[tuple[Any, ...], list[Any]] | None:
     """Keys and children of a container; None for a leaf."""
-    names = _names(type(node))
+    names = _names(type(node))  # type: ignore[arg-type]  # mypy takes a type to be no more hashable than its instances
     if names is None:
         return None
     if names is list:
@@ -143,7 +143,7 @@ def _flatten_into(tree: Any, found: list[Any]) -> Structure:
     inside = []
     for child in children:
         # Most children are leaves: to look at them here saves a call for each.
-        if child is not None and _names(type(child)) is None:
+        if child is not None and _names(type(child)) is None:  # type: ignore[arg-type]
             found.append(child)
             inside.append(_LEAF)
         else:
