@@ -9,6 +9,7 @@
     │   ├── LeakedTraceError            a traced array was used after its trace had ended
     │   └── GradientCheckError          (also AssertionError)   check_grads found a derivative that is off
     ├── CaptureError                    (also TypeError)   a function that cannot be compiled as it is written
+    │   └── UnknownShapeError           a shape in it depends on values
     ├── ArgumentError                   (also ValueError)  a wrong argument to a public function
     ├── ShapeError                      (also ValueError)  shapes that do not fit together
     ├── NotFiniteError                  (also ArithmeticError)   NaN or infinity where training cannot go on
@@ -26,8 +27,9 @@ import difflib
 import functools
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
+from typing import NoReturn
 
 __all__ = [
     "ArgumentError",
@@ -42,10 +44,13 @@ __all__ = [
     "NotFiniteError",
     "ShapeError",
     "TwopassError",
+    "UnknownShapeError",
     "UnsupportedOperatorError",
     "compose",
     "is_user_file",
     "location",
+    "name_of",
+    "refuse_value",
     "unknown_name",
     "user_frame",
     "user_location",
@@ -78,6 +83,10 @@ class GradientCheckError(DifferentiationError, AssertionError):
 
 class CaptureError(TwopassError, TypeError):
     """A function that is being compiled did what needs the values of arrays, which differ from call to call."""
+
+
+class UnknownShapeError(CaptureError):
+    """While a function is captured: a result has a shape that depends on values."""
 
 
 class ArgumentError(TwopassError, ValueError):
@@ -172,3 +181,29 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"Did you mean {near[0]!r}? " if near else ""
     return compose(f"there is no {kind} named {name!r}", instead=f"{hint}Known names: {', '.join(names)}.")
+
+
+def name_of(function: Callable[..., object]) -> str:
+    """The name of a NumPy function, ufunc or operator as users write it, without the ``np.``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> name_of(np.tanh), name_of(np.linalg.norm)
+    ('tanh', 'linalg.norm')
+    """
+    module = getattr(function, "__module__", None) or "numpy"
+    name = getattr(function, "__name__", repr(function))
+    parts = [part for part in module.split(".")[1:] if not part.startswith("_")]
+    return ".".join([*parts, name]) if module.startswith("numpy") else name
+
+
+def refuse_value(what: str) -> NoReturn:
+    """Raise because something needs the value of a captured array."""
+    why = "The function runs once to record its operations, which later calls repeat with other values."
+    instead = (
+        "Write np.where for a choice between values, tp.scan for a loop, np.asarray(table, like=i)[i] for an index "
+        "into a plain array, or leave this function uncompiled."
+    )
+    what = f"{what} needs a value that is not known while the function is captured"
+    raise CaptureError(compose(what, why=why, instead=instead))

@@ -11,8 +11,9 @@ import numpy as np
 
 import twopass as tp
 import twopass.graph  # which registers scan
-from twopass.core.registry import COMPOSITE_EXAMPLES, RULES, invoke
-from twopass.core.rule import Constant, Example, Operand, Rule, Unsupported, name_of
+from twopass.core.rule import RULES, Rule, invoke
+from twopass.errors import name_of
+from twopass.rules.kinds import COMPOSITE_EXAMPLES, Constant, Example, Operand, Unsupported
 
 
 @dataclass(frozen=True)

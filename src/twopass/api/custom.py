@@ -14,8 +14,8 @@ from twopass import tree
 from twopass.api.reverse import vjp as differentiate_reverse
 from twopass.api.tracing import Function, check_like, conjugated
 from twopass.core.array import Array, apply
-from twopass.core.rule import Rule, detach, name_of
-from twopass.errors import ArgumentError, CaptureError, compose
+from twopass.core.rule import Rule, detach
+from twopass.errors import ArgumentError, CaptureError, compose, name_of
 
 __all__ = ["custom_rule", "stop_gradient"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from twopass import tree
-from twopass.core.loops import Step, check_carry, dtype_of, pair, place, row, settled
-from twopass.core.operators import as_array
+from twopass.api.loops import Step, checked, dtype_of, place, settled
+from twopass.core.operators import as_array, first_row
 from twopass.core.trace import CAPTURING
 from twopass.errors import ArgumentError, ShapeError, compose
 
@@ -83,6 +83,8 @@ def scan(
     array([120., 110.])
     """
     count = _length(xs, length)
+    carry = settled(step, carry, tree.map(first_row, xs))
+    step = checked(step)
     trace = CAPTURING.get()
     if trace is not None:
         return trace.scan(step, carry, xs, count, reverse, limit)
@@ -112,18 +114,15 @@ def _length(xs: Any, length: int | None) -> int:
 
 
 def _loop(step: Step, carry: Any, xs: Any, length: int, reverse: bool, limit: Any) -> tuple[Any, Any]:
-    carry = settled(step, carry, tree.map(lambda leaf: row(leaf, 0), xs))
     steps = length if limit is None else min(max(int(limit), 0), length)
     ys: list[Any] = [None] * length
     for number in range(steps):
         place = length - 1 - number if reverse else number
-        before = carry
-        carry, ys[place] = pair(step(before, tree.map(lambda leaf, at=place: leaf[at], xs)))
-        check_carry(before, carry)
+        carry, ys[place] = step(carry, tree.map(lambda leaf, at=place: leaf[at], xs))
     if steps < length or not length:
         # What has no value has a type all the same.
         with np.errstate(all="ignore"):
-            missing = pair(step(carry, tree.map(lambda leaf: row(leaf, 0), xs)))[1]
+            missing = step(carry, tree.map(first_row, xs))[1]
         if not length:
             return carry, tree.map(lambda leaf: np.zeros((0, *np.shape(leaf)), dtype_of(leaf)), missing)
         empty = tree.map(lambda leaf: np.zeros(np.shape(leaf), dtype_of(leaf)), missing)

@@ -19,13 +19,19 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from twopass.core.abstract import Abstract, UnknownShape, refuse_value
-from twopass.core.operators import as_array, as_integers, astype, holds_traced
-from twopass.core.registry import ENGINE, METHODS, RULES, SELF_CALLING
-from twopass.core.rule import Constant, Custom, Elementwise, Linear, Rule, Unsupported, detach, name_of
-from twopass.core.trace import Trace, snapshot
+from twopass.core.operators import as_array, holds_traced
+from twopass.core.rule import CREATORS, ENGINE, IN_PLACE, METHODS, RULES, SELF_CALLING, Rule, detach
+from twopass.core.trace import Trace, Unknown, snapshot
 from twopass.core.views import Flat, View, check_writeable, write_through
-from twopass.errors import CaptureError, DetachedError, UnsupportedOperatorError, compose
+from twopass.errors import (
+    CaptureError,
+    DetachedError,
+    UnknownShapeError,
+    UnsupportedOperatorError,
+    compose,
+    name_of,
+    refuse_value,
+)
 
 __all__ = ["Array", "apply", "dispatch", "primal_of", "stand_in"]
 
@@ -41,7 +47,7 @@ def _bottom(value: Any) -> Any:
 def primal_of(value: Any) -> Any:
     """The plain number or ndarray below any number of traces; raises for a captured array, which has no value."""
     value = _bottom(value)
-    if type(value) is Abstract:
+    if isinstance(value, Unknown):
         refuse_value("this")
     return value
 
@@ -49,7 +55,7 @@ def primal_of(value: Any) -> Any:
 def stand_in(value: Any) -> Any:
     """What is below any number of traces, to ask for its type and layout: if it is not known, an example of it."""
     value = _bottom(value)
-    return value.example if type(value) is Abstract else value
+    return value.example if isinstance(value, Unknown) else value
 
 
 def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -106,7 +112,7 @@ def _capturing(arguments: Any) -> Trace | None:
 def _apply_constant(rule: Rule, trace: Trace, values: list[Any], kwargs: dict[str, Any]) -> Any:
     """Run an operator whose derivative is zero: its result is no longer traced (at this level)."""
     result = rule.call(*values, **kwargs)
-    if isinstance(rule, Constant) and rule.traced and result.dtype.kind in "fc":
+    if rule.traced and result.dtype.kind in "fc":
         return Array(trace, result, None)
     return result
 
@@ -132,7 +138,7 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
         what = f"np.{name_of(function)} has no differentiation rule"
         instead = "Write it with other NumPy functions, give it one with tp.custom_rule, or pass tp.stop_gradient(x)."
         raise UnsupportedOperatorError(compose(what, instead=instead))
-    if len(args) == 1 and not kwargs and isinstance(rule, (Elementwise, Linear, Custom)):
+    if len(args) == 1 and not kwargs and isinstance(rule, Rule) and not rule.constant and rule.instead is None:
         return apply(rule, args, kwargs)  # nothing to sort out
     out, args, kwargs = _split_out(function, args, kwargs)
     if out is not None:
@@ -140,7 +146,7 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
         return _store(out, dispatch(function, args, kwargs) if traced else function(*args, **kwargs))
     if not isinstance(rule, Rule):
         return _dispatch_composite(function, rule, args, kwargs)
-    if isinstance(rule, Unsupported):
+    if rule.instead is not None:
         trace = _capturing((args, kwargs))
         if trace is not None:
             return trace.capture(function, args, kwargs)
@@ -168,7 +174,7 @@ def _dispatch_composite(
         return definition(*args, **kwargs)
     except CaptureError as error:
         trace = _capturing((args, kwargs))
-        if trace is None or function in IN_PLACE or isinstance(error, UnknownShape):
+        if trace is None or function in IN_PLACE or isinstance(error, UnknownShapeError):
             raise
         return trace.capture(function, args, kwargs)
 
@@ -318,6 +324,11 @@ def _refuse(what: str) -> NoReturn:
     )
 
 
+def _attribute(name: str) -> Any:
+    """An attribute that is the primal's."""
+    return property(operator.attrgetter(f"_primal.{name}"))
+
+
 def _unary(function: Any) -> Callable[[Array], Any]:
     def method(self: Array) -> Any:
         return apply(RULES[function], (self,), {})
@@ -352,16 +363,6 @@ def _in_place(function: Any) -> Callable[[Array, Any], Array]:
             raise ValueError(compose(what, instead="Write x = x + y instead of x += y."))
         return self._set(_broadcast_into(self, result))
 
-    return method
-
-
-def _method(function: Any) -> Callable[..., Any]:
-    """A method that is the NumPy function of the same name."""
-
-    def method(self: Array, *args: Any, **kwargs: Any) -> Any:
-        return function(self, *args, **kwargs)
-
-    method.__name__ = name_of(function)
     return method
 
 
@@ -482,54 +483,13 @@ class Array:
 
     # --- what an ndarray tells about itself -----------------------------------------------------------------------
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Lengths of the axes."""
-        return self._primal.shape  # type: ignore[no-any-return]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the elements."""
-        return self._primal.dtype  # type: ignore[no-any-return]
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return self._primal.ndim  # type: ignore[no-any-return]
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return self._primal.size  # type: ignore[no-any-return]
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes of one element."""
-        return self.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all elements."""
-        return self.size * self.itemsize
-
-    @property
-    def T(self) -> Any:  # noqa: N802 - NumPy's name
-        """The transpose."""
-        return np.transpose(self)
-
-    @property
-    def mT(self) -> Any:  # noqa: N802 - NumPy's name
-        """The transpose of the last two axes."""
-        return np.swapaxes(self, -1, -2)
-
-    @property
-    def real(self) -> Any:
-        """The real part."""
-        return np.real(self)
-
-    @real.setter
-    def real(self, value: Any) -> None:
-        np.real(self)[...] = value
+    shape, dtype, ndim, size = map(_attribute, ("shape", "dtype", "ndim", "size"))
+    itemsize = property(lambda self: self.dtype.itemsize)
+    nbytes = property(lambda self: self.size * self.itemsize)
+    T = property(lambda self: np.transpose(self))
+    mT = property(lambda self: np.swapaxes(self, -1, -2))  # noqa: N815 - NumPy's name
+    real = property(lambda self: np.real(self), lambda self, value: np.real(self).__setitem__(..., value))
+    flat = property(Flat, lambda self, value: Flat(self).__setitem__(..., value))
 
     @property
     def imag(self) -> Any:
@@ -542,15 +502,6 @@ class Array:
             raise TypeError("a real array does not have an imaginary part to set")
         np.imag(self)[...] = value
 
-    @property
-    def flat(self) -> Any:
-        """The elements in C order: reading copies them, writing changes this array."""
-        return Flat(self)
-
-    @flat.setter
-    def flat(self, value: Any) -> None:
-        Flat(self)[...] = value
-
     def __len__(self) -> int:
         return len(self._primal)
 
@@ -561,20 +512,20 @@ class Array:
 
     def __repr__(self) -> str:
         known = _bottom(self)
-        return f"Captured({known})" if type(known) is Abstract else f"Traced({known!r})"
+        return f"Captured({known})" if isinstance(known, Unknown) else f"Traced({known!r})"
 
     def __str__(self) -> str:
         known = _bottom(self)
-        return repr(self) if type(known) is Abstract else str(known)
+        return repr(self) if isinstance(known, Unknown) else str(known)
 
     def __format__(self, spec: str) -> str:
         known = _bottom(self)
-        return repr(self) if type(known) is Abstract else format(known, spec)
+        return repr(self) if isinstance(known, Unknown) else format(known, spec)
 
     def __bool__(self) -> bool:
         # Truth is a comparison with zero: it has no derivative to lose.
         known = _bottom(self)
-        if type(known) is Abstract:
+        if isinstance(known, Unknown):
             refuse_value("a decision of Python (if, while, and, or, not, assert)")
         return bool(known)
 
@@ -598,7 +549,7 @@ class Array:
         """Run a ufunc, or a method of one."""
         if method == "__call__":
             rule = RULES.get(ufunc)
-            if kwargs or not isinstance(rule, Rule) or isinstance(rule, Unsupported):
+            if kwargs or not isinstance(rule, Rule) or rule.instead is not None:
                 return _call_ufunc(ufunc, inputs, kwargs)
             for arg in inputs:
                 if isinstance(arg, (list, tuple)):
@@ -637,7 +588,7 @@ class Array:
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse."""
-        if type(_bottom(self)) is Abstract:
+        if isinstance(_bottom(self), Unknown):
             refuse_value("np.asarray, use as the index of a plain array, or assignment into one")
         _refuse("np.array, np.asarray, or assignment into a plain ndarray")
 
@@ -681,111 +632,19 @@ class Array:
     def __getitem__(self, index: Any) -> Any:
         return apply(RULES[operator.getitem], (self, index), {})
 
-    # --- methods --------------------------------------------------------------------------------------------------
-
-    def reshape(self, *shape: Any, order: Any = "C", copy: bool | None = None) -> Any:
-        """``np.reshape``, with the shape as one tuple or as separate integers."""
-        keywords = {} if copy is None else {"copy": copy}
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order, **keywords)
-
-    def transpose(self, *axes: Any) -> Any:
-        """``np.transpose``, with the axes as one tuple or as separate integers."""
-        if not axes or axes == (None,):
-            return np.transpose(self)
-        return np.transpose(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
-
-    def flatten(self, order: Any = "C") -> Any:
-        """A flat copy."""
-        return np.ravel(self, order=order).copy()
-
-    def copy(self, order: Any = "C") -> Any:
-        """A copy."""
-        return np.copy(self, order=order)
-
-    def astype(
-        self, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True
-    ) -> Any:
-        """The same values in another dtype; a plain array if that is an integer or boolean one."""
-        dtype = np.dtype(dtype)
-        if not np.can_cast(self.dtype, dtype, casting):
-            raise TypeError(f"cannot cast array data from {self.dtype} to {dtype} according to the rule {casting!r}")
-        if dtype == self.dtype and not copy:
-            return self
-        if dtype.kind not in "biufc":
-            what = f"a traced array cannot be converted to {dtype}"
-            raise UnsupportedOperatorError(compose(what, why="Its derivative would be lost.", instead=_PLAIN))
-        return dispatch(astype if dtype.kind in "fc" else as_integers, (self, dtype), {})
-
-    def fill(self, value: Any) -> None:
-        """Set all elements."""
-        self[...] = value
-
-    def sort(self, axis: int = -1, **kwargs: Any) -> None:
-        """Sort in place."""
-        self[...] = np.sort(self, axis=axis, **kwargs)
-
-    def partition(self, kth: Any, axis: int = -1, **kwargs: Any) -> None:
-        """Partition in place."""
-        self[...] = np.partition(self, kth, axis=axis, **kwargs)
-
-    def dot(self, other: Any) -> Any:
-        """``np.dot``."""
-        return np.dot(self, other)
-
-    sum, prod, mean = _method(np.sum), _method(np.prod), _method(np.mean)
-    std, var, max, min = _method(np.std), _method(np.var), _method(np.max), _method(np.min)
-    cumsum, cumprod, trace = _method(np.cumsum), _method(np.cumprod), _method(np.trace)
-    ravel, squeeze, swapaxes = _method(np.ravel), _method(np.squeeze), _method(np.swapaxes)
-    diagonal, repeat, take = _method(np.diagonal), _method(np.repeat), _method(np.take)
-    round, conj, conjugate = _method(np.round), _method(np.conj), _method(np.conj)
-    any, all, nonzero = _method(np.any), _method(np.all), _method(np.nonzero)
-    argmax, argmin, argsort = _method(np.argmax), _method(np.argmin), _method(np.argsort)
-    searchsorted, choose, put = _method(np.searchsorted), _method(np.choose), _method(np.put)
-    argpartition = _method(np.argpartition)
-
-    def clip(self, min: Any = None, max: Any = None, out: Any = None, **kwargs: Any) -> Any:
-        """``np.clip``, where either bound may be left out."""
-        return np.clip(self, min, max, out=out, **kwargs)
-
-    def compress(self, condition: Any, axis: Any = None) -> Any:
-        """``np.compress``."""
-        return np.compress(condition, self, axis=axis)
+    # --- what would lose the derivative (the methods of ndarray are in `twopass.rules.ndarray`) --------------------
 
     __float__, __int__, __index__ = _refused("float()"), _refused("int()"), _refused("use as an index")
     __complex__, __reduce_ex__ = _refused("complex()"), _refused("pickling")
-    item, tolist, tobytes, tofile = (
-        _refused(".item()"),
-        _refused(".tolist()"),
-        _refused(".tobytes()"),
-        _refused(".tofile()"),
-    )
+    item, tolist, tobytes, tofile = map(_refused, (".item()", ".tolist()", ".tobytes()", ".tofile()"))
     view, data, __buffer__ = _refused(".view()"), property(_refused(".data")), _refused("the buffer protocol")
     __dlpack__ = _refused("DLPack")
 
-    def __getattr__(self, name: str) -> NoReturn:
+    def __getattr__(self, name: str) -> Any:
         if hasattr(np.ndarray, name) and not name.startswith("__"):
             what = f"the ndarray attribute .{name} is not supported on traced arrays"
             raise UnsupportedOperatorError(compose(what, instead="Use a NumPy function, or tp.stop_gradient(x)."))
         raise AttributeError(f"a traced array has no attribute {name!r}")
-
-
-#: Functions that change an argument.
-IN_PLACE = frozenset({np.put, np.place, np.putmask, np.copyto, np.put_along_axis, np.fill_diagonal})
-
-#: Functions that make arrays out of nothing, or of lists, for their ``like=``.
-CREATORS = frozenset(
-    {np.zeros, np.ones, np.empty, np.full, np.eye, np.identity, np.tri, np.arange, np.fromfunction, np.fromiter}
-    | {
-        np.frombuffer,
-        np.fromstring,
-        np.require,
-        np.array,
-        np.asarray,
-        np.asanyarray,
-        np.ascontiguousarray,
-        np.asfortranarray,
-    }
-)
 
 
 def _call_ufunc(ufunc: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -5,42 +5,27 @@ Each names a rule, as a NumPy function does; `twopass.rules` holds the derivativ
 
 from __future__ import annotations
 
-import operator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from twopass.core.registry import ENGINE, RULES, invoke
-from twopass.core.rule import is_traced
-from twopass.errors import CaptureError
+from twopass.core.rule import invoke, is_traced
 
 __all__ = [
     "Scatter",
     "as_array",
     "as_integers",
-    "as_operand",
     "assign_part",
     "astype",
+    "first_row",
     "holds_traced",
-    "is_known",
     "scatter",
-    "take_at",
 ]
 
 
 def holds_traced(value: Any) -> bool:
     """Whether a value is a traced array, or a nested list or tuple with one in it."""
     return any(map(holds_traced, value)) if isinstance(value, (list, tuple)) else is_traced(value)
-
-
-def take_at(a: Any, index: Any) -> Any:
-    """``a[index]``; of a plain array at a captured index, too."""
-    try:
-        return a[index]
-    except CaptureError:
-        if is_traced(a) or not holds_traced(index):
-            raise
-        return ENGINE[0](RULES[operator.getitem], (a, index), {})
 
 
 def as_array(value: Any) -> Any:
@@ -50,14 +35,9 @@ def as_array(value: Any) -> Any:
     return np.stack([as_array(item) for item in value]) if holds_traced(value) else np.asarray(value)
 
 
-def is_known(condition: Any) -> bool:
-    """Whether a condition holds; False, too, where its value is not known because the function is being captured."""
-    return not is_traced(condition) and bool(condition)
-
-
-def as_operand(value: Any) -> Any:
-    """`as_array`, but for Python's numbers: those take the dtype of the other operands."""
-    return value if type(value) in (int, float, complex) else as_array(value)
+def first_row(a: Any) -> Any:
+    """The first element along the first axis; zeros if there is none."""
+    return a[0] if len(a) else np.zeros(a.shape[1:], a.dtype)
 
 
 def astype(x: Any, dtype: Any) -> Any:

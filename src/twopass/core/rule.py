@@ -1,19 +1,4 @@
-"""Differentiation rules: each derivative is written once and serves both modes.
-
-A rule belongs to a NumPy function, which is the operator's only name. There are four kinds:
-
-==============  ==========================================================================  =========================
-kind            stated as                                                                   for example
-==============  ==========================================================================  =========================
-`elementwise`   partial derivatives ``p(y, *operands)``                                     ``tanh``, ``multiply``
-`linear`        the transpose ``(cotangent, *arguments) -> cotangent of the operand``       ``sum``, ``reshape``
-`bilinear`      one transpose for each operand (`multilinear`: one that is told which)      ``matmul``, ``einsum``
-`custom`        a push-forward and a pull-back                                              ``prod``, ``max``
-==============  ==========================================================================  =========================
-
-and three ways to do without one: `composite` (written in terms of other NumPy functions), `constant` (the derivative
-is zero wherever it exists: comparisons, rounding, integer results) and `unsupported` (raises, and says what to write
-instead). Rules are plain NumPy code: applied to traced arrays they are differentiated in turn.
+"""What the engine asks of a rule, and the registry of rules. The kinds of rules are in `twopass.rules.kinds`.
 
 Cotangents are paired with tangents by ``Re(sum(cotangent * tangent))``, without a conjugate, so that the transpose of
 a complex-linear map is its plain transpose; the public functions conjugate once on the way in and once on the way out.
@@ -23,39 +8,30 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from twopass.errors import UnsupportedOperatorError, compose
+from twopass.errors import name_of
 
 __all__ = [
-    "ANY",
-    "NONZERO",
-    "POSITIVE",
-    "UNIT",
-    "Constant",
-    "Custom",
-    "Elementwise",
-    "Example",
-    "Linear",
-    "Operand",
-    "Partial",
+    "CREATORS",
+    "ENGINE",
+    "IN_PLACE",
+    "METHODS",
+    "RULES",
+    "SELF_CALLING",
+    "Function",
     "Rule",
     "Spec",
-    "Unsupported",
-    "call",
     "detach",
+    "invoke",
     "is_traced",
-    "name_of",
-    "operand",
 ]
 
 Function = Callable[..., Any]
-#: A partial derivative: a function of the output and the operands, or a constant.
-Partial = Function | int | float | complex
 
 
 class Spec(NamedTuple):
@@ -75,55 +51,6 @@ class Spec(NamedTuple):
         return math.prod(self.shape)
 
 
-# --- sample domains: what the conformance suite feeds to each rule -----------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Operand:
-    """A random array that an example asks for: its shape and the interval (or intervals) that it is drawn from."""
-
-    shape: tuple[int, ...]
-    intervals: tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One call of an operator, with an `Operand` in the place of each differentiable argument."""
-
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-
-
-ANY = ((-2.0, 2.0),)
-POSITIVE = ((0.2, 2.0),)
-NONZERO = ((-2.0, -0.2), (0.2, 2.0))
-UNIT = ((-0.9, 0.9),)
-
-
-def operand(*shape: int, domain: tuple[tuple[float, float], ...] = ANY) -> Operand:
-    """An operand of an example, drawn from `domain`."""
-    return Operand(shape, domain)
-
-
-def call(*args: Any, **kwargs: Any) -> Example:
-    """An example call."""
-    return Example(args, kwargs)
-
-
-def name_of(function: Function) -> str:
-    """The name of a NumPy function, ufunc or operator as users write it, without the ``np.``.
-
-    Examples
-    --------
-    >>> name_of(np.tanh), name_of(np.linalg.norm)
-    ('tanh', 'linalg.norm')
-    """
-    module = getattr(function, "__module__", None) or "numpy"
-    name = getattr(function, "__name__", repr(function))
-    parts = [part for part in module.split(".")[1:] if not part.startswith("_")]
-    return ".".join([*parts, name]) if module.startswith("numpy") else name
-
-
 def is_traced(value: Any) -> bool:
     """Whether a value is a traced array."""
     return hasattr(value, "_detached")
@@ -133,9 +60,6 @@ def detach(value: Any) -> Any:
     """A value without its traces: for what enters a rule as a mere constant."""
     detached = getattr(value, "_detached", None)
     return value if detached is None else detached()
-
-
-# --- the kinds ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +72,7 @@ class Rule:
         The NumPy function (or ufunc, or operator) that names the rule.
     call : callable
         Computes the result; takes the operands as leading positional arguments.
-    examples : sequence of Example
+    examples : sequence of twopass.rules.kinds.Example
         The sample domain. The conformance suite fails for a rule without one.
     views : bool
         Whether the result may share memory with the first operand.
@@ -172,7 +96,7 @@ class Rule:
 
     function: Function
     call: Function
-    examples: Sequence[Example] = ()
+    examples: Sequence[Any] = ()
     views: bool = False
     holomorphic: bool = True
     signature: inspect.Signature | None = None
@@ -182,7 +106,11 @@ class Rule:
     selects: Function | None = None
     promotes: bool = False
     preview: Function | None = None
-    constant: bool = field(default=False, init=False)
+    #: Whether the derivative is zero wherever there is one; the result is not traced then, or (`traced`) a constant.
+    constant: ClassVar[bool] = False
+    traced: bool = False
+    #: Of an operator without a derivative: what to write instead.
+    instead: str | None = None
     #: Whether the derivative asks for shapes and dtypes of operands whose values it does not read.
     typed: ClassVar[bool] = True
 
@@ -217,123 +145,37 @@ class Rule:
         return None
 
 
-@dataclass(frozen=True, eq=False)
-class Elementwise(Rule):
-    """A function of each element alone, with broadcasting; see `elementwise`."""
+# --- the registry ----------------------------------------------------------------------------------------------------
 
-    partials: tuple[Partial | None, ...] = ()
-    reads: tuple[int, ...] = ()
-    typed: ClassVar[bool] = False
+#: Every operator that traced arrays know, by the NumPy function that names it: a `Rule`, or a composite's function.
+RULES: dict[Function, Any] = {}
 
-    def kept(self, slots: Sequence[int]) -> int:
-        kept = 0
-        for slot in slots:
-            kept |= self.reads[slot]
-        return kept
+#: Methods of ufuncs, such as ``np.add.reduce``, by (ufunc or None for all, name): ``handler(ufunc, *args, **kwargs)``.
+METHODS: dict[tuple[Function | None, str], Function] = {}
 
-    def push(self, slots: Sequence[int], tangents: Sequence[Any], y: Any, args: Sequence[Any], kwargs: Any) -> Any:
-        total = self.pull(slots[0], tangents[0], y, args, kwargs)
-        for slot, tangent in zip(slots[1:], tangents[1:], strict=True):
-            total = total + self.pull(slot, tangent, y, args, kwargs)
-        return total
+#: Composites, and methods of ufuncs as (ufunc, name), whose definition calls the function itself on detached operands:
+#: where nothing is differentiated they are that function.
+SELF_CALLING: set[Any] = set()
 
-    def pull(self, slot: int, cotangent: Any, y: Any, args: Sequence[Any], kwargs: Any) -> Any:
-        """A cotangent, or a tangent, times the partial derivative: both directions are the same."""
-        partial = self.partials[slot]
-        if self.selects is not None:
-            return np.where(self.selects(slot, *args), cotangent, 0)
-        if type(partial) is int:
-            return cotangent if partial == 1 else -cotangent if partial == -1 else cotangent * partial
-        if callable(partial):
-            return cotangent * partial(y, *args)
-        if partial is None:
-            what = f"np.{self.name} cannot be differentiated in argument {slot + 1}"
-            raise UnsupportedOperatorError(compose(what, instead="Pass tp.stop_gradient(...) for that argument."))
-        return cotangent * partial
+#: Composites that change an argument in place.
+IN_PLACE: set[Function] = set()
 
-    def carry(self, slot: int, alive: Any, args: Sequence[Any], kwargs: Any) -> Any:
-        return alive
+#: Functions that make arrays out of nothing, or of lists: NumPy hands them over for their ``like=``.
+CREATORS: set[Function] = set()
+
+#: Runs a registered operator on traced operands; set by `twopass.core.array`, which this module cannot import.
+ENGINE: list[Callable[[Rule, tuple[Any, ...], dict[str, Any]], Any]] = []
 
 
-@dataclass(frozen=True, eq=False)
-class Linear(Rule):
-    """A function linear in its operands, together or one by one; see `linear`, `bilinear` and `multilinear`."""
-
-    transposes: tuple[Function, ...] = ()
-    joint: bool = False
-    variadic: bool = False
-    structural: bool = False
-    linear_part: Function | None = None
-
-    def kept(self, slots: Sequence[int]) -> int:
-        # A jointly linear map needs no operand at all (its parameters are keywords); any other, for each slot, all the
-        # arguments but that one.
-        if self.joint:
-            return 0
-        return ~(1 | 1 << slots[0] + 1) if len(slots) == 1 else ~1
-
-    def push(self, slots: Sequence[int], tangents: Sequence[Any], y: Any, args: Sequence[Any], kwargs: Any) -> Any:
-        if self.joint:
-            given = dict(zip(slots, tangents, strict=True))
-            operands = [given.get(i, np.zeros_like(arg)) for i, arg in enumerate(args)]
-            return self.call(*operands, **kwargs)
-        apply = self.linear_part or self.call
-        total = None
-        for slot, tangent in zip(slots, tangents, strict=True):
-            term = apply(*args[:slot], tangent, *args[slot + 1 :], **kwargs)
-            total = term if total is None else total + term
-        return total
-
-    def pull(self, slot: int, cotangent: Any, y: Any, args: Sequence[Any], kwargs: Any) -> Any:
-        if self.joint:
-            return self.transposes[0](slot, cotangent, args[slot], **kwargs)
-        if self.variadic:
-            return self.transposes[0](slot, cotangent, *args, **kwargs)
-        return self.transposes[slot](cotangent, *args, **kwargs)
-
-    def carry(self, slot: int, alive: Any, args: Sequence[Any], kwargs: Any) -> Any:
-        if not self.structural:
-            return None
-        return self.pull(slot, alive.astype(np.float64), None, args, kwargs) != 0
+def invoke(function: Function, *operands: Any, **parameters: Any) -> Any:
+    """Run a rule that is keyed by a function of our own, which NumPy's protocols cannot dispatch."""
+    rule = RULES[function]
+    assert isinstance(rule, Rule)
+    if any(map(is_traced, operands)) or (parameters and _hold_traced(parameters.values())):
+        return ENGINE[0](rule, operands, parameters)
+    return rule.call(*operands, **parameters)
 
 
-@dataclass(frozen=True, eq=False)
-class Custom(Rule):
-    """Both directions spelled out; see `custom`."""
-
-    push_forward: Function | None = None
-    pull_back: Function | None = None
-
-    def push(self, slots: Sequence[int], tangents: Sequence[Any], y: Any, args: Sequence[Any], kwargs: Any) -> Any:
-        assert self.push_forward is not None
-        total = None
-        for slot, tangent in zip(slots, tangents, strict=True):
-            term = self.push_forward(slot, tangent, y, *args, **kwargs)
-            if total is None:
-                total = term
-            elif self.outputs:
-                total = tuple(a + b for a, b in zip(total, term, strict=True))
-            else:
-                total = total + term
-        return total
-
-    def pull(self, slot: int, cotangent: Any, y: Any, args: Sequence[Any], kwargs: Any) -> Any:
-        assert self.pull_back is not None
-        return self.pull_back(slot, cotangent, y, *args, **kwargs)
-
-
-@dataclass(frozen=True, eq=False)
-class Constant(Rule):
-    """Zero derivative wherever there is one: the result is not traced (or, if `traced`, a constant of the trace)."""
-
-    traced: bool = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "constant", True)
-
-
-@dataclass(frozen=True, eq=False)
-class Unsupported(Rule):
-    """No rule: the call raises, and says what to write instead."""
-
-    instead: str = ""
+def _hold_traced(values: Iterable[Any]) -> bool:
+    """Whether one of some parameters is, or has in it, a traced array: a captured index, or a mask."""
+    return any(_hold_traced(value) if isinstance(value, (tuple, list)) else is_traced(value) for value in values)

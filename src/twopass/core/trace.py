@@ -20,7 +20,7 @@ from twopass import errors
 from twopass.core.rule import Rule, Spec, is_traced
 from twopass.core.sweep import Node, Pick, backward, tangent
 
-__all__ = ["CAPTURING", "ForwardTrace", "ReverseTrace", "Trace", "snapshot"]
+__all__ = ["CAPTURING", "ForwardTrace", "ReverseTrace", "Trace", "Unknown", "snapshot"]
 
 _levels = itertools.count(1)
 #: The trace that captures the function which is running, innermost first; for what must know before it sees an array.
@@ -56,6 +56,13 @@ def _writeable(array: np.ndarray[Any, Any]) -> bool:
         owner = owner.base
     # Memory owned by something else (a buffer, a memory map) counts as writeable, unless it is bytes.
     return not (owner is None or isinstance(owner, bytes))
+
+
+class Unknown:
+    """Base of what stands for a value that is not known while a function is captured; it has an example of the type."""
+
+    __slots__ = ("example",)
+    example: Any
 
 
 class Trace:

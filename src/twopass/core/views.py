@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import as_array, assign_part
-from twopass.core.registry import invoke
-from twopass.core.rule import Rule
+from twopass.core.rule import Rule, invoke
 from twopass.errors import compose
 
 __all__ = ["Flat", "View", "check_writeable", "write_through"]

@@ -22,11 +22,11 @@ import numpy as np
 
 import twopass.rules  # noqa: F401 - fills the registry
 from twopass import tree
-from twopass.core.abstract import Abstract, UnknownShape, refuse_value
 from twopass.core.array import Array
-from twopass.core.rule import Rule, name_of
+from twopass.core.rule import Rule
 from twopass.core.trace import CAPTURING, Trace, snapshot
-from twopass.errors import CaptureError, compose, user_location
+from twopass.errors import CaptureError, UnknownShapeError, compose, name_of, refuse_value, user_location
+from twopass.graph.abstract import Abstract
 from twopass.graph.ir import Constant, Graph, Input, Node, Type, pick
 
 __all__ = ["Arguments", "GraphTrace", "Outputs", "capture", "split"]
@@ -241,7 +241,7 @@ def _nested(value: Any, replace: Callable[[Any], Any]) -> Any:
         if any(isinstance(part, Abstract) for part in parts):
             what = "the bounds of a slice depend on values, and so does its length"
             instead = "Write np.take(x, start + np.arange(length), axis=0)."
-            raise UnknownShape(compose(what, instead=instead))
+            raise UnknownShapeError(compose(what, instead=instead))
         return value
     return value
 
@@ -271,7 +271,7 @@ def _check_shape_is_known(function: Any, args: tuple[Any, ...], kwargs: dict[str
             what = "the shape of x[mask] depends on the values of the mask"
         why = "The shapes of all arrays must be known when a function is compiled."
         instead = "Keep the shape: np.where(mask, x, 0), or np.sum(x, where=mask)."
-        raise UnknownShape(compose(what, why=why, instead=instead))
+        raise UnknownShapeError(compose(what, why=why, instead=instead))
 
 
 def _has(args: tuple[Any, ...], place: int | str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from twopass.core.operators import astype
-from twopass.core.rule import name_of
+from twopass.errors import name_of
 from twopass.graph.build import REDUCTIONS, axes_of, labels_of
 from twopass.graph.ir import Constant, Graph, Input, Node, Type, pick
 from twopass.graph.scan import scan

@@ -21,15 +21,14 @@ import numpy as np
 
 from twopass import tree
 from twopass.core.array import Array, stand_in
-from twopass.core.loops import check_carry, pair, row, settled
-from twopass.core.operators import as_array
-from twopass.core.registry import RULES, invoke
-from twopass.core.rule import Rule, call, is_traced, operand
+from twopass.core.operators import as_array, first_row
+from twopass.core.rule import RULES, Rule, invoke, is_traced
 from twopass.core.trace import ForwardTrace, ReverseTrace
 from twopass.errors import UnsupportedOperatorError, compose
 from twopass.graph.capture import GraphTrace, running
 from twopass.graph.interpreter import evaluate
 from twopass.graph.ir import Graph
+from twopass.rules.kinds import call, operand
 
 __all__ = ["Loop", "capture_scan", "scan"]
 
@@ -89,7 +88,7 @@ def scan(*values: Any, **parameters: Any) -> tuple[Any, ...]:
             column[place] = part
     if steps < loop.length or not loop.length:
         # What has no value has a type all the same.
-        missing = evaluate(loop.body, [*consts, *carry, *(row(x, 0) for x in xs)])[loop.n_carry :]
+        missing = evaluate(loop.body, [*consts, *carry, *map(first_row, xs)])[loop.n_carry :]
         empty = [np.zeros((0, *np.shape(part)), part.dtype) for part in missing]
         if not loop.length:
             return (*carry, *empty)
@@ -105,7 +104,7 @@ def _preview(*values: Any, **parameters: Any) -> tuple[Any, ...]:
     """A result of the right type: that of one step, repeated."""
     loop = Loop(**parameters)
     consts, carry, xs, _ = loop.parts(values)
-    found = _EXAMPLES.get(loop.body) or evaluate(loop.body, [*consts, *carry, *(row(x, 0) for x in xs)])
+    found = _EXAMPLES.get(loop.body) or evaluate(loop.body, [*consts, *carry, *map(first_row, xs)])
     ys = [np.broadcast_to(part, (loop.length, *np.shape(part))) for part in found[loop.n_carry :]]
     return (*found[: loop.n_carry], *ys)
 
@@ -152,21 +151,19 @@ def _lifted(trace: GraphTrace, value: Any) -> Array:
 
 def capture_scan(step: Any, carry: Any, xs: Any, length: int, reverse: bool, limit: Any) -> tuple[Any, Any]:
     """Make one node of a loop; see `twopass.scan`."""
-    first = tree.map(lambda leaf: row(leaf, 0), xs)
-    carry = tree.map(as_array, settled(step, carry, first))
+    carry = tree.map(as_array, carry)
     carries, structure = tree.flatten(carry)
     rows, xs_structure = tree.flatten(tree.map(as_array, xs))
     made: list[tree.Structure] = []
 
     def run(arrays: list[Array]) -> list[Any]:
         before = tree.unflatten(structure, arrays[: len(carries)])
-        after, y = pair(step(before, tree.unflatten(xs_structure, arrays[len(carries) :])))
-        check_carry(before, after)
+        after, y = step(before, tree.unflatten(xs_structure, arrays[len(carries) :]))
         leaves, found = tree.flatten(y)
         made.append(found)
         return [*tree.leaves(after), *leaves]
 
-    examples = [stand_in(leaf) for leaf in carries] + [row(stand_in(leaf), 0) for leaf in rows]
+    examples = [stand_in(leaf) for leaf in carries] + [first_row(stand_in(leaf)) for leaf in rows]
     names = _names("carry", carry) + _names("x", xs)
     body, outside = _body(run, examples, names)
     loop = Loop(body, len(outside), len(carries), length, reverse)
@@ -329,7 +326,7 @@ def _derived(
     loop: Loop, step: Any, consts: Sequence[Any], carry: Sequence[Any], xs: Sequence[Any], reverse: bool
 ) -> tuple[Any, ...]:
     """Run a loop over the steps of another one, with the same length."""
-    examples = [*map(stand_in, consts), *map(stand_in, carry), *(row(stand_in(x), 0) for x in xs)]
+    examples = [*map(stand_in, consts), *map(stand_in, carry), *(first_row(stand_in(x)) for x in xs)]
     names = [f"{name}{i}" for name, part in (("const", consts), ("carry", carry), ("x", xs)) for i in range(len(part))]
     body, outside = _body(step, examples, names)
     made = Loop(body, len(outside) + len(consts), len(carry), loop.length, reverse)

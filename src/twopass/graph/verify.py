@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from twopass.core.operators import astype
-from twopass.core.rule import name_of
+from twopass.errors import name_of
 from twopass.graph.build import REDUCTIONS, axes_of, labels_of
 from twopass.graph.interpreter import steps
 from twopass.graph.ir import Constant, Graph, Input, Node, Type, pick

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from twopass.core.operators import as_array
-from twopass.core.registry import composite
-from twopass.core.rule import POSITIVE, call, is_traced, operand
+from twopass.core.rule import is_traced
+from twopass.rules.kinds import POSITIVE, call, composite, operand
 
 _ABSENT = np._NoValue
 

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import as_array
-from twopass.core.registry import bilinear, composite
-from twopass.core.rule import call, operand
+from twopass.rules.kinds import bilinear, call, composite, operand
 from twopass.rules.matmul import conjugated
 
 

@@ -7,9 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.operators import as_array, is_known
-from twopass.core.registry import composite, constant, unsupported
-from twopass.core.rule import POSITIVE, call, operand
+from twopass.core.operators import as_array
+from twopass.core.rule import CREATORS
+from twopass.rules.kinds import POSITIVE, call, composite, constant, operand, unsupported
+from twopass.rules.operands import is_known
+
+# --- arrays out of nothing ------------------------------------------------------------------------------------------
+
+# With like=x of a traced x they make a buffer that traced values can be assigned into.
+CREATORS.update({np.zeros, np.ones, np.empty, np.full, np.eye, np.identity, np.tri, np.arange, np.fromfunction})
+CREATORS.update({np.fromiter, np.frombuffer, np.fromstring, np.require, np.array, np.asarray, np.asanyarray})
+CREATORS.update({np.ascontiguousarray, np.asfortranarray})
 
 # --- arrays like another --------------------------------------------------------------------------------------------
 

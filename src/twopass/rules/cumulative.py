@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.registry import composite, custom, linear
-from twopass.core.rule import call, operand
+from twopass.rules.kinds import call, composite, custom, linear, operand
 
 __all__ = ["running_extreme"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import as_array, scatter
-from twopass.core.registry import composite, constant, invoke, multilinear
-from twopass.core.rule import call, operand
+from twopass.core.rule import invoke
+from twopass.rules.kinds import call, composite, constant, multilinear, operand
 
 #: In the order of their codes, which is the order of axes in an output that is not spelled out.
 _LETTERS = string.ascii_uppercase + string.ascii_lowercase

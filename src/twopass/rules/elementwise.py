@@ -10,8 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.registry import composite, constant, elementwise, linear, unsupported
-from twopass.core.rule import ANY, NONZERO, POSITIVE, UNIT, call, detach, operand
+from twopass.core.rule import detach
+from twopass.rules.kinds import (
+    ANY,
+    NONZERO,
+    POSITIVE,
+    UNIT,
+    call,
+    composite,
+    constant,
+    elementwise,
+    linear,
+    operand,
+    unsupported,
+)
 
 _LN2 = 0.6931471805599453094
 _LN10 = 2.302585092994045684

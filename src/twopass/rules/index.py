@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.operators import Scatter, as_array, assign_part, holds_traced, scatter, take_at
-from twopass.core.registry import composite, invoke, linear, ufunc_method
-from twopass.core.rule import call, is_traced, operand
+from twopass.core.operators import Scatter, as_array, assign_part, holds_traced, scatter
+from twopass.core.rule import invoke, is_traced
 from twopass.errors import DetachedError, compose
+from twopass.rules.kinds import call, composite, linear, operand, ufunc_method
+from twopass.rules.operands import take_at
 
 # --- getitem and its transpose --------------------------------------------------------------------------------------
 
@@ -156,13 +157,13 @@ def _wrapped(indices: Any, length: int, mode: Any) -> Any:
     return indices.astype(np.intp) if indices.dtype == bool else indices
 
 
-@composite(np.put, examples=[call(operand(4), [0, 2], [1.0, 2.0])])
+@composite(np.put, in_place=True, examples=[call(operand(4), [0, 2], [1.0, 2.0])])
 def _put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
     _check_target("put", a)
     a.flat[_wrapped(ind, a.size, mode)] = v
 
 
-@composite(np.place, examples=[call(operand(4), np.array([True, False, True, True]), [1.0, 2.0])])
+@composite(np.place, in_place=True, examples=[call(operand(4), np.array([True, False, True, True]), [1.0, 2.0])])
 def _place(arr: Any, mask: Any, vals: Any) -> None:
     _check_target("place", arr)
     if np.size(mask) != arr.size:
@@ -170,14 +171,14 @@ def _place(arr: Any, mask: Any, vals: Any) -> None:
     arr.flat[np.flatnonzero(mask)] = vals
 
 
-@composite(np.putmask, examples=[call(operand(4), np.array([True, False, True, True]), [1.0, 2.0])])
+@composite(np.putmask, in_place=True, examples=[call(operand(4), np.array([True, False, True, True]), [1.0, 2.0])])
 def _putmask(a: Any, mask: Any, values: Any) -> None:
     _check_target("putmask", a)
     places = np.flatnonzero(mask)
     a.flat[places] = np.resize(values, a.size)[places]
 
 
-@composite(np.copyto, examples=[call(operand(2, 3), operand(3))])
+@composite(np.copyto, in_place=True, examples=[call(operand(2, 3), operand(3))])
 def _copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
     _check_target("copyto", dst)
     src = as_array(src)
@@ -186,7 +187,7 @@ def _copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -
     dst[...] = src if where is True else np.where(where, src, dst)
 
 
-@composite(np.put_along_axis, examples=[call(operand(3, 2), np.array([[0, 1]]), operand(1, 2), 0)])
+@composite(np.put_along_axis, in_place=True, examples=[call(operand(3, 2), np.array([[0, 1]]), operand(1, 2), 0)])
 def _put_along_axis(arr: Any, indices: Any, values: Any, axis: Any = -1) -> None:
     _check_target("put_along_axis", arr)
     if axis is None:
@@ -195,7 +196,7 @@ def _put_along_axis(arr: Any, indices: Any, values: Any, axis: Any = -1) -> None
         arr[_along_axis(arr, indices, axis)] = values
 
 
-@composite(np.fill_diagonal, examples=[call(operand(3, 3), operand())])
+@composite(np.fill_diagonal, in_place=True, examples=[call(operand(3, 3), operand())])
 def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     _check_target("fill_diagonal", a)
     diagonal = np.zeros(a.shape, dtype=bool)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.operators import as_array, as_operand
-from twopass.core.registry import composite, invoke, linear
-from twopass.core.rule import call, operand
+from twopass.core.operators import as_array
+from twopass.core.rule import invoke
+from twopass.rules.kinds import call, composite, linear, operand
+from twopass.rules.operands import as_operand
 
 # --- joining --------------------------------------------------------------------------------------------------------
 

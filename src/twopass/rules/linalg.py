@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import as_array
-from twopass.core.registry import composite, constant, custom, invoke, unsupported
-from twopass.core.rule import NONZERO, call, is_traced, operand
+from twopass.core.rule import invoke, is_traced
+from twopass.rules.kinds import NONZERO, call, composite, constant, custom, operand, unsupported
 from twopass.rules.matmul import matmul_first
 
 __all__ = ["cofactors", "log_determinant", "solve"]

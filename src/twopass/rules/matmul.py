@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import as_array
-from twopass.core.registry import bilinear, composite
-from twopass.core.rule import Spec, call, operand
+from twopass.core.rule import Spec
+from twopass.rules.kinds import bilinear, call, composite, operand
 
 __all__ = ["conjugated", "matmul_first", "matmul_second", "padded"]
 

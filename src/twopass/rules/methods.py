@@ -8,9 +8,9 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from twopass.core.operators import scatter
-from twopass.core.registry import custom, invoke, linear, ufunc_method
-from twopass.core.rule import call, detach, operand
+from twopass.core.rule import detach, invoke
 from twopass.rules.cumulative import running_extreme
+from twopass.rules.kinds import call, custom, linear, operand, ufunc_method
 from twopass.rules.reduce import expand, included
 
 # --- methods that have a function -----------------------------------------------------------------------------------

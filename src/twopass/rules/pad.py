@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import as_array, holds_traced
-from twopass.core.registry import composite, invoke, linear
-from twopass.core.rule import call, operand
+from twopass.core.rule import invoke
 from twopass.errors import UnsupportedOperatorError, compose
+from twopass.rules.kinds import call, composite, linear, operand
 
 _STATISTICS = {"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median}
 

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from twopass.core.operators import as_array
-from twopass.core.registry import bilinear, composite
-from twopass.core.rule import call, operand
+from twopass.rules.kinds import bilinear, call, composite, operand
 from twopass.rules.matmul import conjugated, matmul_first, matmul_second, padded
 
 # --- products of vectors -------------------------------------------------------------------------------------------

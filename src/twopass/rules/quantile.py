@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from twopass.core.operators import scatter, take_at
-from twopass.core.registry import custom
-from twopass.core.rule import call, detach, operand
+from twopass.core.operators import scatter
+from twopass.core.rule import detach
+from twopass.rules.kinds import call, custom, operand
+from twopass.rules.operands import take_at
 from twopass.rules.reduce import rows, unrows
 from twopass.rules.sort import share_ties
 

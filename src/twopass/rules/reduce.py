@@ -14,8 +14,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from twopass.core.operators import as_array
-from twopass.core.registry import composite, constant, custom, linear
-from twopass.core.rule import call, operand
+from twopass.rules.kinds import call, composite, constant, custom, linear, operand
 
 __all__ = ["divide", "expand", "included", "rows", "spread", "unrows"]
 

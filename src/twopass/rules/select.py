@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.operators import as_array, as_operand
-from twopass.core.registry import composite, invoke, selection
-from twopass.core.rule import call, is_traced, operand
+from twopass.core.operators import as_array
+from twopass.core.rule import invoke, is_traced
 from twopass.errors import UnsupportedOperatorError, compose
+from twopass.rules.kinds import call, composite, operand, selection
+from twopass.rules.operands import as_operand
 
 _MASK = np.array([[True, False, True, False], [False, False, True, True], [True, True, False, True]])
 

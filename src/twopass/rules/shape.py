@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import Scatter, as_array, as_integers, astype
-from twopass.core.registry import composite, constant, elementwise, linear
-from twopass.core.rule import call, operand
 from twopass.errors import UnsupportedOperatorError, compose
+from twopass.rules.kinds import call, composite, constant, elementwise, linear, operand
 
 # --- reshaping ------------------------------------------------------------------------------------------------------
 

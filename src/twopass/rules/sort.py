@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.operators import is_known, scatter, take_at
-from twopass.core.registry import composite, constant, custom, unsupported
-from twopass.core.rule import call, detach, operand
+from twopass.core.operators import scatter
+from twopass.core.rule import detach
+from twopass.rules.kinds import call, composite, constant, custom, operand, unsupported
+from twopass.rules.operands import is_known, take_at
 
 __all__ = ["share_ties"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from twopass.core.operators import as_array, is_known
-from twopass.core.registry import composite, linear
-from twopass.core.rule import POSITIVE, call, operand
+from twopass.core.operators import as_array
+from twopass.rules.kinds import POSITIVE, call, composite, linear, operand
+from twopass.rules.operands import is_known
 from twopass.rules.reduce import divide, expand, included, spread
 
 _ABSENT = np._NoValue

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.rule import name_of
+from twopass.errors import name_of
 from twopass.graph.build import Builder
 from twopass.graph.ir import Input, Node
 

@@ -7,20 +7,16 @@ example's elements.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
-from twopass.errors import CaptureError, compose
+from twopass.core.trace import Unknown
 
-__all__ = ["Abstract", "UnknownShape", "refuse_value"]
-
-
-class UnknownShape(CaptureError):
-    """A result has a shape that depends on values."""
+__all__ = ["Abstract"]
 
 
-class Abstract:
+class Abstract(Unknown):
     """Type and layout of an unknown value, and the node of the graph that computes it.
 
     Parameters
@@ -31,7 +27,7 @@ class Abstract:
         What the capturing trace knows of it.
     """
 
-    __slots__ = ("example", "node")
+    __slots__ = ("node",)
 
     def __init__(self, example: Any, node: Any) -> None:
         self.example = example
@@ -63,14 +59,3 @@ class Abstract:
 
     def __str__(self) -> str:
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
-
-
-def refuse_value(what: str) -> NoReturn:
-    """Raise because something needs the value of a captured array."""
-    why = "The function runs once to record its operations, which later calls repeat with other values."
-    instead = (
-        "Write np.where for a choice between values, tp.scan for a loop, np.asarray(table, like=i)[i] for an index "
-        "into a plain array, or leave this function uncompiled."
-    )
-    what = f"{what} needs a value that is not known while the function is captured"
-    raise CaptureError(compose(what, why=why, instead=instead))

@@ -1,73 +1,220 @@
-"""The registry of rules, and the functions that fill it: one for each kind of rule."""
+"""Differentiation rules: each derivative is written once and serves both modes.
+
+A rule belongs to a NumPy function, which is the operator's only name. There are four kinds:
+
+==============  ==========================================================================  =========================
+kind            stated as                                                                   for example
+==============  ==========================================================================  =========================
+`elementwise`   partial derivatives ``p(y, *operands)``                                     ``tanh``, ``multiply``
+`linear`        the transpose ``(cotangent, *arguments) -> cotangent of the operand``       ``sum``, ``reshape``
+`bilinear`      one transpose for each operand (`multilinear`: one that is told which)      ``matmul``, ``einsum``
+`custom`        a push-forward and a pull-back                                              ``prod``, ``max``
+==============  ==========================================================================  =========================
+
+and three ways to do without one: `composite` (written in terms of other NumPy functions), `constant` (the derivative
+is zero wherever it exists: comparisons, rounding, integer results) and `unsupported` (raises, and says what to write
+instead). Rules are plain NumPy code: applied to traced arrays they are differentiated in turn.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from twopass.core.rule import (
-    ANY,
-    Constant,
-    Custom,
-    Elementwise,
-    Example,
-    Function,
-    Linear,
-    Partial,
-    Rule,
-    Unsupported,
-    call,
-    is_traced,
-    name_of,
-    operand,
-)
+import numpy as np
+
+from twopass.core.rule import IN_PLACE, METHODS, RULES, SELF_CALLING, Function, Rule
+from twopass.errors import UnsupportedOperatorError, compose, name_of
 
 __all__ = [
+    "ANY",
     "COMPOSITE_EXAMPLES",
-    "ENGINE",
-    "METHODS",
-    "RULES",
-    "SELF_CALLING",
+    "NONZERO",
+    "POSITIVE",
+    "UNIT",
+    "Constant",
+    "Custom",
+    "Elementwise",
+    "Example",
+    "Linear",
+    "Operand",
+    "Partial",
+    "Unsupported",
     "bilinear",
+    "call",
     "composite",
     "constant",
     "custom",
     "elementwise",
-    "invoke",
     "linear",
     "multilinear",
+    "operand",
     "selection",
     "ufunc_method",
     "unsupported",
 ]
 
-#: Every operator that traced arrays know, by the NumPy function that names it: a `Rule`, or a composite's function.
-RULES: dict[Function, Any] = {}
+#: A partial derivative: a function of the output and the operands, or a constant.
+Partial = Function | int | float | complex
 
-#: Methods of ufuncs, such as ``np.add.reduce``, by (ufunc or None for all, name): ``handler(ufunc, *args, **kwargs)``.
-METHODS: dict[tuple[Function | None, str], Function] = {}
-
-#: Composites, and methods of ufuncs as (ufunc, name), whose definition calls the function itself on detached operands:
-#: where nothing is differentiated they are that function.
-SELF_CALLING: set[Any] = set()
-
-#: Runs a registered operator on traced operands; set by `twopass.core.array`, which this module cannot import.
-ENGINE: list[Callable[[Rule, tuple[Any, ...], dict[str, Any]], Any]] = []
+# --- sample domains: what the conformance suite feeds to each rule -----------------------------------------------
 
 
-def invoke(function: Function, *operands: Any, **parameters: Any) -> Any:
-    """Run a rule that is keyed by a function of our own, which NumPy's protocols cannot dispatch."""
-    rule = RULES[function]
-    assert isinstance(rule, Rule)
-    if any(map(is_traced, operands)) or (parameters and _hold_traced(parameters.values())):
-        return ENGINE[0](rule, operands, parameters)
-    return rule.call(*operands, **parameters)
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A random array that an example asks for: its shape and the interval (or intervals) that it is drawn from."""
+
+    shape: tuple[int, ...]
+    intervals: tuple[tuple[float, float], ...]
 
 
-def _hold_traced(values: Iterable[Any]) -> bool:
-    """Whether one of some parameters is, or has in it, a traced array: a captured index, or a mask."""
-    return any(_hold_traced(value) if isinstance(value, (tuple, list)) else is_traced(value) for value in values)
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One call of an operator, with an `Operand` in the place of each differentiable argument."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+
+
+ANY = ((-2.0, 2.0),)
+POSITIVE = ((0.2, 2.0),)
+NONZERO = ((-2.0, -0.2), (0.2, 2.0))
+UNIT = ((-0.9, 0.9),)
+
+
+def operand(*shape: int, domain: tuple[tuple[float, float], ...] = ANY) -> Operand:
+    """An operand of an example, drawn from `domain`."""
+    return Operand(shape, domain)
+
+
+def call(*args: Any, **kwargs: Any) -> Example:
+    """An example call."""
+    return Example(args, kwargs)
+
+
+# --- the kinds ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Elementwise(Rule):
+    """A function of each element alone, with broadcasting; see `elementwise`."""
+
+    partials: tuple[Partial | None, ...] = ()
+    reads: tuple[int, ...] = ()
+    typed: ClassVar[bool] = False
+
+    def kept(self, slots: Sequence[int]) -> int:
+        kept = 0
+        for slot in slots:
+            kept |= self.reads[slot]
+        return kept
+
+    def push(self, slots: Sequence[int], tangents: Sequence[Any], y: Any, args: Sequence[Any], kwargs: Any) -> Any:
+        total = self.pull(slots[0], tangents[0], y, args, kwargs)
+        for slot, tangent in zip(slots[1:], tangents[1:], strict=True):
+            total = total + self.pull(slot, tangent, y, args, kwargs)
+        return total
+
+    def pull(self, slot: int, cotangent: Any, y: Any, args: Sequence[Any], kwargs: Any) -> Any:
+        """A cotangent, or a tangent, times the partial derivative: both directions are the same."""
+        partial = self.partials[slot]
+        if self.selects is not None:
+            return np.where(self.selects(slot, *args), cotangent, 0)
+        if type(partial) is int:
+            return cotangent if partial == 1 else -cotangent if partial == -1 else cotangent * partial
+        if callable(partial):
+            return cotangent * partial(y, *args)
+        if partial is None:
+            what = f"np.{self.name} cannot be differentiated in argument {slot + 1}"
+            raise UnsupportedOperatorError(compose(what, instead="Pass tp.stop_gradient(...) for that argument."))
+        return cotangent * partial
+
+    def carry(self, slot: int, alive: Any, args: Sequence[Any], kwargs: Any) -> Any:
+        return alive
+
+
+@dataclass(frozen=True, eq=False)
+class Linear(Rule):
+    """A function linear in its operands, together or one by one; see `linear`, `bilinear` and `multilinear`."""
+
+    transposes: tuple[Function, ...] = ()
+    joint: bool = False
+    variadic: bool = False
+    structural: bool = False
+    linear_part: Function | None = None
+
+    def kept(self, slots: Sequence[int]) -> int:
+        # A jointly linear map needs no operand at all (its parameters are keywords); any other, for each slot, all the
+        # arguments but that one.
+        if self.joint:
+            return 0
+        return ~(1 | 1 << slots[0] + 1) if len(slots) == 1 else ~1
+
+    def push(self, slots: Sequence[int], tangents: Sequence[Any], y: Any, args: Sequence[Any], kwargs: Any) -> Any:
+        if self.joint:
+            given = dict(zip(slots, tangents, strict=True))
+            operands = [given.get(i, np.zeros_like(arg)) for i, arg in enumerate(args)]
+            return self.call(*operands, **kwargs)
+        apply = self.linear_part or self.call
+        total = None
+        for slot, tangent in zip(slots, tangents, strict=True):
+            term = apply(*args[:slot], tangent, *args[slot + 1 :], **kwargs)
+            total = term if total is None else total + term
+        return total
+
+    def pull(self, slot: int, cotangent: Any, y: Any, args: Sequence[Any], kwargs: Any) -> Any:
+        if self.joint:
+            return self.transposes[0](slot, cotangent, args[slot], **kwargs)
+        if self.variadic:
+            return self.transposes[0](slot, cotangent, *args, **kwargs)
+        return self.transposes[slot](cotangent, *args, **kwargs)
+
+    def carry(self, slot: int, alive: Any, args: Sequence[Any], kwargs: Any) -> Any:
+        if not self.structural:
+            return None
+        return self.pull(slot, alive.astype(np.float64), None, args, kwargs) != 0
+
+
+@dataclass(frozen=True, eq=False)
+class Custom(Rule):
+    """Both directions spelled out; see `custom`."""
+
+    push_forward: Function | None = None
+    pull_back: Function | None = None
+
+    def push(self, slots: Sequence[int], tangents: Sequence[Any], y: Any, args: Sequence[Any], kwargs: Any) -> Any:
+        assert self.push_forward is not None
+        total = None
+        for slot, tangent in zip(slots, tangents, strict=True):
+            term = self.push_forward(slot, tangent, y, *args, **kwargs)
+            if total is None:
+                total = term
+            elif self.outputs:
+                total = tuple(a + b for a, b in zip(total, term, strict=True))
+            else:
+                total = total + term
+        return total
+
+    def pull(self, slot: int, cotangent: Any, y: Any, args: Sequence[Any], kwargs: Any) -> Any:
+        assert self.pull_back is not None
+        return self.pull_back(slot, cotangent, y, *args, **kwargs)
+
+
+@dataclass(frozen=True, eq=False)
+class Constant(Rule):
+    """Zero derivative wherever there is one: the result is not traced (or, if `traced`, a constant of the trace)."""
+
+    constant: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, eq=False)
+class Unsupported(Rule):
+    """No rule: the call raises, and says what to write `instead`."""
+
+
+# --- how they are registered ----------------------------------------------------------------------------------------
 
 
 def _add(rule: Rule) -> None:
@@ -302,11 +449,11 @@ COMPOSITE_EXAMPLES: dict[Function, Sequence[Example]] = {}
 
 
 def composite(
-    function: Function, *, examples: Sequence[Example], self_calling: bool = False
+    function: Function, *, examples: Sequence[Example], self_calling: bool = False, in_place: bool = False
 ) -> Callable[[Function], Function]:
     """Register a function written in terms of other NumPy functions; the decorated one has NumPy's signature.
 
-    It is `self_calling` if it calls the function itself on detached operands.
+    It is `self_calling` if it calls the function itself on detached operands, and `in_place` if it changes one.
     """
 
     def register(definition: Function) -> Function:
@@ -315,6 +462,8 @@ def composite(
         RULES[function] = definition
         if self_calling:
             SELF_CALLING.add(function)
+        if in_place:
+            IN_PLACE.add(function)
         COMPOSITE_EXAMPLES[function] = examples
         return definition
 

@@ -11,7 +11,7 @@ from twopass import tree
 from twopass.core.array import stand_in
 from twopass.errors import ArgumentError, ShapeError, compose
 
-__all__ = ["Step", "check_carry", "dtype_of", "pair", "place", "row", "settled"]
+__all__ = ["Step", "checked", "dtype_of", "pair", "place", "settled"]
 
 Step = Callable[[Any, Any], tuple[Any, Any]]
 
@@ -24,11 +24,6 @@ def place(name: str, path: Sequence[Any]) -> str:
 def dtype_of(leaf: Any) -> Any:
     """The dtype of an array or number."""
     return leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
-
-
-def row(leaf: Any, number: int) -> Any:
-    """One element of an array along the first axis; zeros if it has none."""
-    return leaf[number] if len(leaf) else np.zeros(leaf.shape[1:], leaf.dtype)
 
 
 def _is_number(leaf: Any) -> bool:
@@ -63,7 +58,18 @@ def pair(value: Any) -> tuple[Any, Any]:
     return value
 
 
-def check_carry(before: Any, after: Any) -> None:
+def checked(step: Step) -> Step:
+    """The step, which raises unless it gives a pair with a carry like the one that it took."""
+
+    def run(carry: Any, x: Any) -> tuple[Any, Any]:
+        after, y = pair(step(carry, x))
+        _check_carry(carry, after)
+        return after, y
+
+    return run
+
+
+def _check_carry(before: Any, after: Any) -> None:
     """Raise unless a step gives a carry like the one that it took."""
     if tree.structure(before) != tree.structure(after):
         what = f"a step of a scan takes the carry {tree.structure(before)!r} and gives {tree.structure(after)!r}"
