@@ -65,8 +65,10 @@ class Inputs:
         leaves, structure = tree.flatten(value)
         for number, leaf in enumerate(leaves):
             # The name is for the error alone; to put it together costs more than the check.
-            plain = type(leaf) is np.ndarray and leaf.dtype.kind in "fc"
-            self.leaves.append(snapshot(leaf) if plain else as_leaf(leaf, name + _path(value, number)))
+            if type(leaf) is np.ndarray and leaf.dtype.kind in "fc":
+                self.leaves.append(leaf.copy(order="K") if leaf.flags.writeable else snapshot(leaf))
+            else:
+                self.leaves.append(as_leaf(leaf, name + _path(value, number)))
         self.given += leaves
         self.structures.append(structure)
         return slice(start, len(self.leaves))

@@ -159,7 +159,7 @@ class ReverseTrace(Trace):
         if kwargs:
             kwargs = {key: snapshot(value) for key, value in kwargs.items()}
         # The user's line, as cheaply as it can be had: resolved only when an error or a log asks for it.
-        frame = sys._getframe(2)
+        frame = sys._getframe(3)  # above apply() and the protocol or operator that called it
         while frame.f_back is not None and frame.f_code.co_filename[:_PREFIX] == _PACKAGE:
             frame = frame.f_back
         code, instruction = frame.f_code, frame.f_lasti
