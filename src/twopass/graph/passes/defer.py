@@ -92,12 +92,18 @@ def _sums(loop: Loop) -> dict[int, _Sum]:
         carry, output = body.inputs[loop.n_consts + i], body.outputs[i]
         if output.function is not np.add or uses[id(carry)] != 1 or uses[id(output)] != 1:
             continue
-        terms = [arg for arg in output.args if arg is not carry]
+        terms = [_without_zero(arg) for arg in output.args if arg is not carry]
         if len(terms) == 1 and terms[0].shape == output.shape and output.dtype.kind == "f":
             term = _product(loop, terms[0]) or _row_sum(loop, terms[0]) or _outer(loop, terms[0])
             if term is not None:
                 found[i] = term
     return found
+
+
+def _without_zero(term: Node) -> Node:
+    """What 0.0 was added to, as is done to a sum of one product so that it is never -0: the sum of many starts at 0."""
+    is_zero = term.function is np.add and isinstance(term.args[1], Constant) and not term.args[1].value.any()
+    return term.args[0] if is_zero else term  # type: ignore[no-any-return]
 
 
 def _changes(loop: Loop, *factors: Node) -> bool:

@@ -130,6 +130,9 @@ def _contraction(
         product, *rest = [_aligned(operand, term, axes, builder) for term, operand in parts]
         for factor in rest:
             product = builder.call(np.multiply, product, factor)
+        if rest and not summed and len(set("".join(terms))) > len(output) and node.dtype.kind == "f":
+            # A sum of one product: it starts at 0, so it is never -0.
+            product = builder.call(np.add, product, builder.constant(0.0, node.dtype))
         product = builder.reduce(np.sum, product, range(len(output), len(axes)))
     return builder.broadcast_to(product, [sizes[letter] for letter in output])
 
