@@ -103,7 +103,7 @@ def _sums(loop: Loop) -> dict[int, _Sum]:
 def _without_zero(term: Node) -> Node:
     """What 0.0 was added to, as is done to a sum of one product so that it is never -0: the sum of many starts at 0."""
     is_zero = term.function is np.add and isinstance(term.args[1], Constant) and not term.args[1].value.any()
-    return term.args[0] if is_zero else term  # type: ignore[no-any-return]
+    return term.args[0] if is_zero else term
 
 
 def _changes(loop: Loop, *factors: Node) -> bool:
