@@ -13,7 +13,16 @@ import numpy as np
 
 from twopass.errors import CaptureError, compose
 
-__all__ = ["Abstract", "UnknownShape", "refuse_value"]
+__all__ = ["QUESTIONS", "TEXTS", "Abstract", "UnknownShape"]
+
+#: Functions of types alone: what they tell is known.
+QUESTIONS = frozenset(
+    {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.common_type, np.min_scalar_type}
+    | {np.iscomplexobj, np.isrealobj, np.may_share_memory, np.shares_memory, np.einsum_path}
+)
+
+#: Functions that give text.
+TEXTS = frozenset({np.array2string, np.array_repr, np.array_str})
 
 
 class UnknownShape(CaptureError):
@@ -32,6 +41,9 @@ class Abstract:
     """
 
     __slots__ = ("example", "node")
+
+    #: The values of a whole batch, if this stands for one example of it; they may be traced.
+    values: Any = None
 
     def __init__(self, example: Any, node: Any) -> None:
         self.example = example
@@ -64,13 +76,15 @@ class Abstract:
     def __str__(self) -> str:
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 
+    def __repr__(self) -> str:
+        return f"Captured({self})"
 
-def refuse_value(what: str) -> NoReturn:
-    """Raise because something needs the value of a captured array."""
-    why = "The function runs once to record its operations, which later calls repeat with other values."
-    instead = (
-        "Write np.where for a choice between values, tp.scan for a loop, np.asarray(table, like=i)[i] for an index "
-        "into a plain array, or leave this function uncompiled."
-    )
-    what = f"{what} needs a value that is not known while the function is captured"
-    raise CaptureError(compose(what, why=why, instead=instead))
+    def refuse(self, what: str) -> NoReturn:
+        """Raise because something needs the value."""
+        why = "The function runs once to record its operations, which later calls repeat with other values."
+        instead = (
+            "Write np.where for a choice between values, tp.scan for a loop, np.asarray(table, like=i)[i] for an index "
+            "into a plain array, or leave this function uncompiled."
+        )
+        what = f"{what} needs a value that is not known while the function is captured"
+        raise CaptureError(compose(what, why=why, instead=instead))

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from twopass.core.abstract import Abstract, UnknownShape, refuse_value
+from twopass.core.abstract import Abstract, UnknownShape
 from twopass.core.operators import as_array, as_integers, astype, holds_traced
 from twopass.core.registry import ENGINE, METHODS, RULES, SELF_CALLING
 from twopass.core.rule import Constant, Rule, Unsupported, detach, name_of
@@ -27,7 +27,7 @@ from twopass.core.trace import Trace, snapshot
 from twopass.core.views import Flat, View, check_writeable, write_through
 from twopass.errors import CaptureError, DetachedError, UnsupportedOperatorError, compose
 
-__all__ = ["Array", "apply", "dispatch", "primal_of", "stand_in"]
+__all__ = ["IN_PLACE", "Array", "apply", "dispatch", "is_differentiated", "primal_of", "stand_in"]
 
 
 def _bottom(value: Any) -> Any:
@@ -41,15 +41,24 @@ def _bottom(value: Any) -> Any:
 def primal_of(value: Any) -> Any:
     """The plain number or ndarray below any number of traces; raises for a captured array, which has no value."""
     value = _bottom(value)
-    if type(value) is Abstract:
-        refuse_value("this")
+    if isinstance(value, Abstract):
+        value.refuse("this")
     return value
 
 
 def stand_in(value: Any) -> Any:
     """What is below any number of traces, to ask for its type and layout: if it is not known, an example of it."""
     value = _bottom(value)
-    return value.example if type(value) is Abstract else value
+    return value.example if isinstance(value, Abstract) else value
+
+
+def is_differentiated(value: Any) -> bool:
+    """Whether a derivative is computed of a value at some level: it is not merely captured or batched."""
+    while type(value) is Array:
+        if not value._trace.captures:
+            return True
+        value = value._primal.values
+    return False
 
 
 def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -61,8 +70,10 @@ def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
                 arg._refresh()
             if trace is None or arg._trace.level > trace.level:
                 trace = arg._trace
-    if trace is None:
-        trace = _capturing((args, kwargs))  # the only captured arrays may be an index, or a mask in the keywords
+    if trace is None or kwargs or type(args[-1]) is tuple:
+        inside = _capturing((args, kwargs))  # captured arrays may be in an index, or a mask in the keywords
+        if inside is not None and (trace is None or inside.level > trace.level):
+            trace = inside
         if trace is None:
             raise AssertionError("apply() without a traced operand")
     values = list(args)
@@ -273,7 +284,7 @@ def _store(out: Any, result: Any) -> Any:
         return out._set(_broadcast_into(out, result))
     if type(result) is Array:
         if result._trace.captures:
-            refuse_value("writing into a plain array with out=")
+            result._primal.refuse("writing into a plain array with out=")
         raise DetachedError(
             compose(
                 "a traced result cannot be written into a plain ndarray with out=",
@@ -362,7 +373,7 @@ def _method(function: Any) -> Callable[..., Any]:
 def _refused(name: str) -> Callable[..., NoReturn]:
     def method(self: Array, *args: Any, **kwargs: Any) -> NoReturn:
         if self._trace.captures:
-            refuse_value(name)
+            self._primal.refuse(name)
         _refuse(name)
 
     return method
@@ -469,7 +480,7 @@ class Array:
 
     def _check_cast_assignment(self, value: Any) -> None:
         """A traced value must survive the assignment: an integer array would round it and lose its derivative."""
-        if self.dtype.kind not in "fc" and value.dtype.kind in "fc" and not value._trace.captures:
+        if self.dtype.kind not in "fc" and value.dtype.kind in "fc" and is_differentiated(value):
             what = f"a traced {value.dtype} value cannot be assigned into an array of {self.dtype}"
             why = "It would be rounded, and its derivative lost."
             raise DetachedError(compose(what, why=why, instead="Make the array a float array."))
@@ -555,21 +566,21 @@ class Array:
 
     def __repr__(self) -> str:
         known = _bottom(self)
-        return f"Captured({known})" if type(known) is Abstract else f"Traced({known!r})"
+        return repr(known) if isinstance(known, Abstract) else f"Traced({known!r})"
 
     def __str__(self) -> str:
         known = _bottom(self)
-        return repr(self) if type(known) is Abstract else str(known)
+        return repr(self) if isinstance(known, Abstract) else str(known)
 
     def __format__(self, spec: str) -> str:
         known = _bottom(self)
-        return repr(self) if type(known) is Abstract else format(known, spec)
+        return repr(self) if isinstance(known, Abstract) else format(known, spec)
 
     def __bool__(self) -> bool:
         # Truth is a comparison with zero: it has no derivative to lose.
         known = _bottom(self)
-        if type(known) is Abstract:
-            refuse_value("a decision of Python (if, while, and, or, not, assert)")
+        if isinstance(known, Abstract):
+            known.refuse("a decision of Python (if, while, and, or, not, assert)")
         return bool(known)
 
     def __contains__(self, item: Any) -> bool:
@@ -578,7 +589,7 @@ class Array:
     def _detached(self) -> Any:
         """The value without this trace (and, by the operators of older traces, without them)."""
         self._refresh()
-        return self if self._trace.captures else detach(self._primal)
+        return self._trace.detached(self)
 
     def __copy__(self) -> Array:
         return self._clone()
@@ -629,8 +640,9 @@ class Array:
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse."""
-        if type(_bottom(self)) is Abstract:
-            refuse_value("np.asarray, use as the index of a plain array, or assignment into one")
+        known = _bottom(self)
+        if isinstance(known, Abstract):
+            known.refuse("np.asarray, use as the index of a plain array, or assignment into one")
         _refuse("np.array, np.asarray, or assignment into a plain ndarray")
 
     # --- operators ------------------------------------------------------------------------------------------------

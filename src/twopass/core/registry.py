@@ -24,11 +24,13 @@ from twopass.core.rule import (
 )
 
 __all__ = [
+    "BATCHED",
     "COMPOSITE_EXAMPLES",
     "ENGINE",
     "METHODS",
     "RULES",
     "SELF_CALLING",
+    "batching",
     "bilinear",
     "composite",
     "constant",
@@ -47,6 +49,9 @@ RULES: dict[Function, Any] = {}
 
 #: Methods of ufuncs, such as ``np.add.reduce``, by (ufunc or None for all, name): ``handler(ufunc, *args, **kwargs)``.
 METHODS: dict[tuple[Function | None, str], Function] = {}
+
+#: How functions run on a whole batch at once, where that is known: ``rule(call)``, see `twopass.rules.batching`.
+BATCHED: dict[Function, Function] = {}
 
 #: Composites, and methods of ufuncs as (ufunc, name), whose definition calls the function itself on detached operands:
 #: where nothing is differentiated they are that function.
@@ -317,6 +322,19 @@ def composite(
             SELF_CALLING.add(function)
         COMPOSITE_EXAMPLES[function] = examples
         return definition
+
+    return register
+
+
+def batching(*functions: Function) -> Callable[[Function], Function]:
+    """Register how some functions run on a whole batch; the others run example by example."""
+
+    def register(rule: Function) -> Function:
+        for function in functions:
+            if function in BATCHED:
+                raise ValueError(f"two batching rules for {name_of(function)}")
+            BATCHED[function] = rule
+        return rule
 
     return register
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from twopass import errors
-from twopass.core.rule import Rule, Spec, is_traced
+from twopass.core.rule import Rule, Spec, detach, is_traced
 from twopass.core.sweep import Node, Pick, backward, tangent
 
 __all__ = ["CAPTURING", "ForwardTrace", "ReverseTrace", "Trace", "snapshot"]
@@ -87,6 +87,10 @@ class Trace:
     def scan(self, step: Any, carry: Any, xs: Any, length: int, reverse: bool, limit: Any) -> tuple[Any, Any]:
         """Capture a loop as one operation, for a trace that captures; see `twopass.scan`."""
         raise NotImplementedError
+
+    def detached(self, array: Any) -> Any:
+        """An array of this trace as a mere constant."""
+        return detach(array._primal)
 
     def check_writeable(self, primal: Any) -> None:
         """Raise if a captured array may not be changed in place."""

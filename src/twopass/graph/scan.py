@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from twopass import tree
-from twopass.core.array import Array, stand_in
+from twopass.core.array import Array, is_differentiated, stand_in
 from twopass.core.loops import check_carry, pair, row, settled
 from twopass.core.operators import as_array
 from twopass.core.registry import RULES, invoke
@@ -171,7 +171,7 @@ def capture_scan(step: Any, carry: Any, xs: Any, length: int, reverse: bool, lim
     body, outside = _body(run, examples, names)
     loop = Loop(body, len(outside), len(carries), length, reverse)
     operands = [*outside, *carries, *rows]
-    if any(map(_is_differentiated, operands)):
+    if any(map(is_differentiated, operands)):
         if limit is not None:
             what = "a scan with a limit that is an array cannot be differentiated"
             raise UnsupportedOperatorError(compose(what, instead="Cut xs to the steps that are to be made."))
@@ -185,14 +185,6 @@ def capture_scan(step: Any, carry: Any, xs: Any, length: int, reverse: bool, lim
 
 def _names(name: str, value: Any) -> list[str]:
     return ["_".join((name, *map(str, path))) for path, _ in tree.flatten_with_paths(value)]
-
-
-def _is_differentiated(value: Any) -> bool:
-    while isinstance(value, Array):
-        if not value._trace.captures:
-            return True
-        value = value._primal
-    return False
 
 
 def _stacking(loop: Loop) -> Loop:
@@ -334,7 +326,7 @@ def _derived(
     body, outside = _body(step, examples, names)
     made = Loop(body, len(outside) + len(consts), len(carry), loop.length, reverse)
     operands = [*outside, *consts, *carry, *xs]
-    if not any(map(_is_differentiated, operands)):
+    if not any(map(is_differentiated, operands)):
         return made.run(operands)
     made = _stacking(made)
     found = made.run(operands)
