@@ -20,10 +20,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from twopass import tree
+from twopass.core.abstract import Abstract
 from twopass.core.array import Array, is_differentiated, stand_in
 from twopass.core.loops import check_carry, pair, row, settled
 from twopass.core.operators import as_array
-from twopass.core.registry import RULES, invoke
+from twopass.core.registry import RULES, batching, invoke
 from twopass.core.rule import Rule, call, is_traced, operand
 from twopass.core.trace import ForwardTrace, ReverseTrace
 from twopass.errors import UnsupportedOperatorError, compose
@@ -196,6 +197,34 @@ def _stacking(loop: Loop) -> Loop:
     if loop.body in _EXAMPLES:
         _EXAMPLES[body] = [*_EXAMPLES[loop.body], *_EXAMPLES[loop.body][: loop.n_carry]]
     return loop._replace(body=body, stacks=loop.n_carry)
+
+
+# --- batches ----------------------------------------------------------------------------------------------------------
+
+
+@batching(scan)
+def _batched_scan(call: Any) -> tuple[Any, ...]:
+    """A loop for a batch: the carry is a batch, and what is looped over has the batch behind the steps."""
+    loop = Loop(**call.kwargs)
+    consts, carry, xs, limit = loop.parts(call.args)
+    if isinstance(limit, Abstract):
+        limit.refuse("the limit of a scan")
+    is_own = [isinstance(x, Abstract) for x in (*consts, *carry, *xs)]
+    stop = loop.n_consts + loop.n_carry
+    is_own[loop.n_consts : stop] = [True] * loop.n_carry  # a step may give each example a carry of its own
+    consts = [x.values if isinstance(x, Abstract) else x for x in consts]
+    carry = [call.whole(x) for x in carry]
+    xs = [np.moveaxis(x.values, 0, 1) if isinstance(x, Abstract) else x for x in xs]
+
+    def step(arrays: list[Array]) -> list[Any]:
+        found: list[Any] = call.trace.map(lambda *values: evaluate(loop.body, values), arrays, is_own)
+        return found
+
+    examples = [*map(stand_in, (*consts, *carry)), *(row(stand_in(x), 0) for x in xs)]
+    body, _ = _body(step, examples, [node.name for node in loop.body.inputs])
+    operands = [*consts, *carry, *xs] if limit is None else [*consts, *carry, *xs, limit]
+    found = loop._replace(body=body).run(operands)
+    return (*found[: loop.n_carry], *(np.moveaxis(y, 1, 0) for y in found[loop.n_carry :]))
 
 
 # --- derivatives ------------------------------------------------------------------------------------------------------

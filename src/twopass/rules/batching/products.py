@@ -73,6 +73,21 @@ def _einsum(call: Call) -> Any:
     return call.run(*values, subscripts=f"{','.join(terms)}->{letter}{output}", **given)
 
 
+@batching(np.convolve)
+def _convolve(call: Call) -> Any:
+    """Each element is a product of the shorter operand, reversed, with a window of the longer one."""
+    mode = call.kwargs.get("mode", call.args[2] if len(call.args) > 2 else "full")
+    a, v = (call.whole(call.kwargs.get(name, call.args[i] if len(call.args) > i else None)) for i, name in ((0, "a"), (1, "v")))
+    a, v = np.reshape(a, (call.size, -1)), np.reshape(v, (call.size, -1))
+    if not call.size or mode not in ("full", "same", "valid"):
+        return ONE_BY_ONE
+    long, short = (a, v) if a.shape[1] >= v.shape[1] else (v, a)
+    n, m = long.shape[1], short.shape[1]
+    before, after = {"full": (m - 1, m - 1), "same": (m // 2, (m - 1) // 2), "valid": (0, 0)}[mode]
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(long, ((0, 0), (before, after))), m, axis=1)
+    return np.matmul(windows, np.flip(short, 1)[:, :, None])[..., 0]
+
+
 # --- linear algebra -----------------------------------------------------------------------------------------------------
 
 

@@ -61,6 +61,13 @@ def _along_first(call: Call) -> Any:
     return ONE_BY_ONE if holds_batched(given) else call.run(a.values, axis=axis_of(axis, a.ndim), **given)
 
 
+@batching(np.unwrap)
+def _unwrap(call: Call) -> Any:
+    given = named(call)
+    p, axis = given.pop("p"), given.pop("axis", -1)
+    return ONE_BY_ONE if holds_batched(given) else call.run(p.values, axis=axis_of(axis, p.ndim), **given)
+
+
 @batching(np.roll)
 def _roll(call: Call) -> Any:
     given = named(call)
@@ -83,6 +90,8 @@ def _order_statistic(call: Call) -> Any:
     a, axis = given.pop("a"), given.pop("axis", None)
     if not isinstance(a, Batched) or holds_batched(given) or given.get("weights") is not None or not a.ndim:
         return ONE_BY_ONE
+    if np.ndim(given.get("q", 0)) > 1 and call.function in (np.nanquantile, np.nanpercentile):
+        return ONE_BY_ONE  # for such q NumPy mixes up the axes of the result
     found = call.run(a.values, axis=every_axis(a.ndim) if axis is None else axes_of(axis, a.ndim), **given)
     return np.moveaxis(found, np.ndim(given.get("q", 0)), 0)  # the axes of q come first
 

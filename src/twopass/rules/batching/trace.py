@@ -142,7 +142,15 @@ def elementwise(call: Call) -> Any:
 
 
 def _ndim(value: Any) -> int:
-    return value.ndim if hasattr(value, "ndim") else np.ndim(value) if isinstance(value, (list, tuple)) else 0
+    if isinstance(value, (Abstract, Array, np.ndarray)):
+        return value.ndim
+    return np.ndim(value) if isinstance(value, (list, tuple)) else 0
+
+
+def _rule_for(function: Callable[..., Any], of_elements: bool = False) -> Any:
+    """How a function runs on a batch; None for one example after the other."""
+    of_elements = of_elements or (isinstance(function, np.ufunc) and function.signature is None)
+    return BATCHED.get(function, elementwise if of_elements else None)
 
 
 class BatchTrace(Trace):
@@ -183,8 +191,8 @@ class BatchTrace(Trace):
     def record(
         self, rule: Rule, args: list[Any], kwargs: dict[str, Any], slots: list[int], marks: list[Any]
     ) -> tuple[Any, Any]:
-        own = getattr(rule, "batch", BATCHED.get(rule.function, elementwise if isinstance(rule, Elementwise) else None))
-        y = self._run(rule.function, rule.call, own, tuple(args), kwargs, rule.views)
+        own = getattr(rule, "batch", None) or _rule_for(rule.function, isinstance(rule, Elementwise))
+        y = self._run(rule.function, rule.call, own, tuple(args), kwargs, rule.views, rule.preview)
         return (y, (None,) * len(y)) if rule.outputs else (y, None)
 
     def capture(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -192,17 +200,21 @@ class BatchTrace(Trace):
             return function(*_first(self._own(args)), **_first(self._own(kwargs)))
         if function in TEXTS:
             Batched(np.zeros(1)).refuse(f"np.{name_of(function)}")
-        own = BATCHED.get(function)
-        if own is None and isinstance(function, np.ufunc) and function.signature is None:
-            own = elementwise
-        y = self._run(function, function, own, args, kwargs, False)
+        y = self._run(function, function, _rule_for(function), args, kwargs)
         if isinstance(y, Batched):
             return Array(self, y, None)
         parts = [Array(self, part, None) for part in y]
         return type(y)(*parts) if hasattr(y, "_fields") else type(y)(parts)
 
     def _run(
-        self, function: Any, run: Any, rule: Any, args: tuple[Any, ...], kwargs: dict[str, Any], views: bool
+        self,
+        function: Any,
+        run: Any,
+        rule: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        views: bool = False,
+        preview: Any = None,
     ) -> Any:
         """The result of a call as a `Batched`, or several in the containers that the function gives."""
         if self.closed:
@@ -215,7 +227,7 @@ class BatchTrace(Trace):
         scalars = isinstance(function, np.ufunc)
         if views or (not scalars and any(part.ndim == 1 for part in parts)):
             with np.errstate(all="ignore"):
-                example = run(*_first(call.args), **_first(call.kwargs))
+                example = (preview or run)(*_first(call.args), **_first(call.kwargs))
             examples = example if isinstance(y, (tuple, list)) else [example]
         else:
             examples = [None] * len(parts)
@@ -234,11 +246,13 @@ class BatchTrace(Trace):
 
     # --- functions of one example ---------------------------------------------------------------------------------
 
-    def map(self, function: Callable[..., Sequence[Any]], operands: Sequence[Any]) -> list[Any]:
-        """Values of the results of a function that is called with one example of each batched operand."""
+    def map(
+        self, function: Callable[..., Sequence[Any]], operands: Sequence[Any], batched: Sequence[bool]
+    ) -> list[Any]:
+        """Call a function of one example, with the values of all where they are `batched`; all values of its results."""
         inner = BatchTrace(self.size)
         try:
-            arrays = [inner.array(x.values, x._example) if isinstance(x, Batched) else x for x in operands]
+            arrays = [inner.array(x) if own else x for x, own in zip(operands, batched, strict=True)]
             found = [(y, inner.values_of(y)) for y in function(*arrays)]
         finally:
             inner.closed = True
