@@ -12,10 +12,11 @@ from twopass import tree
 from twopass.api.tracing import Function
 from twopass.core.array import Array
 from twopass.core.loops import place
+from twopass.core.operators import as_array
 from twopass.errors import ArgumentError, ShapeError, compose
 from twopass.rules.batching import BatchTrace
 
-__all__ = ["vmap"]
+__all__ = ["axes_of_leaves", "one_by_one", "vmap"]
 
 Axis = int | None
 
@@ -80,12 +81,31 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
             inputs = [_input(trace, leaf, axis) for leaf, axis in zip(leaves, axes, strict=True)]
             out = f(*tree.unflatten(structure, inputs), **kwargs)
             found, structure = tree.flatten(out)
-            where = _spread(out_axes, out, "out_axes", ())
+            where = axes_of_leaves(out_axes, out, "out_axes")
             return tree.unflatten(structure, [_output(trace, y, axis) for y, axis in zip(found, where, strict=True)])
         finally:
             trace.closed = True
 
     return batched
+
+
+def one_by_one(f: Function, in_axes: Any) -> Function:
+    """What `vmap` gives, by a loop, for a function that cannot be batched; `in_axes` is 0 or None everywhere."""
+
+    def looped(*args: Any) -> Any:
+        axes = axes_of_leaves(in_axes, args, "in_axes")
+        leaves, structure = tree.flatten(args)
+        size = next(len(leaf) for leaf, axis in zip(leaves, axes, strict=True) if axis is not None)
+
+        def example(number: int) -> Any:
+            rows = [leaf if axis is None else leaf[number] for leaf, axis in zip(leaves, axes, strict=True)]
+            return f(*tree.unflatten(structure, rows))
+
+        if not size:
+            raise ShapeError(compose("an empty batch of a function that runs example by example", instead="Skip it."))
+        return tree.map(lambda *ys: np.stack([as_array(y) for y in ys]), *map(example, range(size)))
+
+    return looped
 
 
 # --- axes -------------------------------------------------------------------------------------------------------------
@@ -106,14 +126,14 @@ def _input_axes(in_axes: Any, args: tuple[Any, ...]) -> list[Axis]:
             what = f"in_axes has {len(in_axes)} entries, but {len(args)} positional arguments were passed"
             raise ArgumentError(compose(what, instead="Give an axis, or None, for each argument."))
         in_axes = tuple(in_axes)
-    axes = _spread(in_axes, args, "in_axes", ())
+    axes = axes_of_leaves(in_axes, args, "in_axes")
     if all(axis is None for axis in axes):
         what = "vmap has nothing to batch: in_axes is None for every argument" if args else "vmap got no argument"
         raise ArgumentError(compose(what, instead="Give the axis of at least one array."))
     return axes
 
 
-def _spread(axes: Any, value: Any, name: str, path: Sequence[Any]) -> list[Axis]:
+def axes_of_leaves(axes: Any, value: Any, name: str, path: Sequence[Any] = ()) -> list[Axis]:
     """The axis of each leaf of a value, from a tree of axes that may end earlier than the value's."""
     count = tree.structure(value).leaf_count
     if axes is None:
@@ -127,7 +147,7 @@ def _spread(axes: Any, value: Any, name: str, path: Sequence[Any]) -> list[Axis]
     if given is None or set(own) != set(given):
         what = f"{place(name, path)} is {axes!r}, which does not fit to {tree.structure(value)!r}"
         raise ArgumentError(compose(what, instead=f"Build {name} like what it belongs to, or give one axis for all."))
-    return [axis for key, part in given.items() for axis in _spread(own[key], part, name, (*path, key))]
+    return [axis for key, part in given.items() for axis in axes_of_leaves(own[key], part, name, (*path, key))]
 
 
 def _size(args: tuple[Any, ...], axes: Sequence[Axis]) -> int:

@@ -224,6 +224,8 @@ class BatchTrace(Trace):
         if y is ONE_BY_ONE:
             return _one_by_one(call)
         parts = y if isinstance(y, (tuple, list)) else [y]
+        if all(isinstance(part, Batched) for part in parts):
+            return y
         scalars = isinstance(function, np.ufunc)
         if views or (not scalars and any(part.ndim == 1 for part in parts)):
             with np.errstate(all="ignore"):
