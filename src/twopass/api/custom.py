@@ -14,7 +14,7 @@ from twopass import tree
 from twopass.api.reverse import vjp as differentiate_reverse
 from twopass.api.tracing import Function, check_like, conjugated
 from twopass.api.vmap import axes_of_leaves, one_by_one, vmap
-from twopass.core.array import Array, apply, is_differentiated, stand_in
+from twopass.core.array import Array, apply, is_differentiated
 from twopass.core.rule import Rule, detach, name_of
 from twopass.errors import ArgumentError, CaptureError, compose
 from twopass.rules.batching import Batched, Call
@@ -150,7 +150,7 @@ class _UserRule(Rule):
         is_ruled = user.jvp is not None or user.vjp is not None
         function = _batched_rule(user.f, user.jvp, user.vjp, axes) if is_ruled else _for_batch(user.f, axes)
         leaves, user.result = tree.flatten(function(*args))
-        return tuple(Batched(leaf, stand_in(leaf)[0] if leaf.ndim == 1 and len(leaf) else None) for leaf in leaves)
+        return tuple(map(Batched, leaves))
 
     def push(self, slots: Sequence[int], tangents: Sequence[Any], y: Any, args: Sequence[Any], kwargs: Any) -> Any:
         return self.user.push(dict(zip(slots, tangents, strict=True)), y, args)

@@ -13,8 +13,8 @@ from twopass.api.tracing import Function
 from twopass.core.array import Array
 from twopass.core.loops import place
 from twopass.core.operators import as_array
-from twopass.errors import ArgumentError, ShapeError, compose
-from twopass.rules.batching import BatchTrace
+from twopass.errors import ArgumentError, CaptureError, ShapeError, compose
+from twopass.rules.batching import Batched, BatchTrace
 
 __all__ = ["axes_of_leaves", "one_by_one", "vmap"]
 
@@ -83,6 +83,11 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
             found, structure = tree.flatten(out)
             where = axes_of_leaves(out_axes, out, "out_axes")
             return tree.unflatten(structure, [_output(trace, y, axis) for y, axis in zip(found, where, strict=True)])
+        except ValueError as error:
+            # NumPy says "setting an array element with a sequence" where float(x) was refused.
+            if isinstance(error.__cause__, CaptureError):
+                raise error.__cause__ from None
+            raise
         finally:
             trace.closed = True
 
@@ -156,7 +161,7 @@ def _size(args: tuple[Any, ...], axes: Sequence[Axis]) -> int:
     for (path, leaf), axis in zip(tree.flatten_with_paths(args), axes, strict=True):
         if axis is None:
             continue
-        name = place(f"argument {path[0] + 1}", path[1:]) # type: ignore[operator]
+        name = place(f"argument {path[0] + 1}", path[1:])  # type: ignore[operator]
         if not isinstance(leaf, (np.ndarray, np.generic, Array)):
             what = f"{name} is a {type(leaf).__name__}, which has no axis to batch"
             instead = "Pass an array (np.asarray(...)), or give in_axes=None for what all examples share."
@@ -179,23 +184,23 @@ def _size(args: tuple[Any, ...], axes: Sequence[Axis]) -> int:
 
 def _input(trace: BatchTrace, leaf: Any, axis: Axis) -> Any:
     if axis is None:
-        return leaf
+        # As an array of the trace, since a plain one cannot be indexed at places that differ from example to example.
+        return trace.constant(leaf) if type(leaf) is np.ndarray and leaf.ndim else leaf
     leaf = leaf._clone() if type(leaf) is Array else np.asarray(leaf)
     return trace.array(np.moveaxis(leaf, axis, 0))
 
 
 def _output(trace: BatchTrace, leaf: Any, axis: Axis) -> Any:
-    values = trace.values_of(leaf)
+    leaf = trace.lowered(leaf)
     if axis is None:
-        if values is not None:
+        if isinstance(leaf, Batched):
             what = "a result differs from example to example, and out_axes is None for it"
             raise ArgumentError(compose(what, instead="Give the axis for the batch."))
-        return leaf
-    if values is None:
-        if not isinstance(leaf, (np.ndarray, np.generic, Array, bool, int, float, complex)):
-            what = f"the batched function gives a {type(leaf).__name__}, which cannot be stacked"
-            raise ArgumentError(compose(what, instead="Give arrays and numbers, or out_axes=None for it."))
-        values = np.broadcast_to(leaf, (trace.size, *np.shape(leaf)))
+        return leaf.copy() if type(leaf) is np.ndarray else leaf
+    if not isinstance(leaf, (Batched, np.ndarray, np.generic, Array, bool, int, float, complex)):
+        what = f"the batched function gives a {type(leaf).__name__}, which cannot be stacked"
+        raise ArgumentError(compose(what, instead="Give arrays and numbers, or out_axes=None for it."))
+    values = trace.values_of(leaf)
     if not -values.ndim <= axis < values.ndim:
         what = f"a result of shape {values.shape[1:]} has no axis {axis} for the batch"
         raise ShapeError(compose(what, instead="Give another axis in out_axes."))

@@ -22,7 +22,7 @@ import numpy as np
 from twopass.core.abstract import Abstract, UnknownShape
 from twopass.core.operators import as_array, as_integers, astype, holds_traced
 from twopass.core.registry import ENGINE, METHODS, RULES, SELF_CALLING
-from twopass.core.rule import Constant, Rule, Unsupported, detach, name_of
+from twopass.core.rule import Constant, Rule, Unsupported, name_of
 from twopass.core.trace import Trace, snapshot
 from twopass.core.views import Flat, View, check_writeable, write_through
 from twopass.errors import CaptureError, DetachedError, UnsupportedOperatorError, compose
@@ -57,7 +57,7 @@ def is_differentiated(value: Any) -> bool:
     while type(value) is Array:
         if not value._trace.captures:
             return True
-        value = value._primal.values
+        value = value._primal.values if isinstance(value._primal, Abstract) else value._primal
     return False
 
 
@@ -370,10 +370,12 @@ def _method(function: Any) -> Callable[..., Any]:
     return method
 
 
-def _refused(name: str) -> Callable[..., NoReturn]:
-    def method(self: Array, *args: Any, **kwargs: Any) -> NoReturn:
+def _refused(name: str, method_name: str = "") -> Callable[..., Any]:
+    def method(self: Array, *args: Any, **kwargs: Any) -> Any:
         if self._trace.captures:
-            self._primal.refuse(name)
+            if isinstance(self._primal, Abstract):
+                self._primal.refuse(name)
+            return getattr(self._primal, method_name)(*args, **kwargs)  # all examples of a batch share it
         _refuse(name)
 
     return method
@@ -638,11 +640,13 @@ class Array:
         dtype = kwargs.get("dtype", args[1] if len(args) > 1 else None)
         return source.astype(dtype or source.dtype, copy=function is np.array)
 
-    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse."""
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse, but for what all examples of a batch share."""
         known = _bottom(self)
         if isinstance(known, Abstract):
             known.refuse("np.asarray, use as the index of a plain array, or assignment into one")
+        if self._trace.captures:
+            return np.asarray(self._primal, *args, **kwargs)
         _refuse("np.array, np.asarray, or assignment into a plain ndarray")
 
     # --- operators ------------------------------------------------------------------------------------------------
@@ -755,16 +759,13 @@ class Array:
         """``np.compress``."""
         return np.compress(condition, self, axis=axis)
 
-    __float__, __int__, __index__ = _refused("float()"), _refused("int()"), _refused("use as an index")
-    __complex__, __reduce_ex__ = _refused("complex()"), _refused("pickling")
-    item, tolist, tobytes, tofile = (
-        _refused(".item()"),
-        _refused(".tolist()"),
-        _refused(".tobytes()"),
-        _refused(".tofile()"),
-    )
-    view, data, __buffer__ = _refused(".view()"), property(_refused(".data")), _refused("the buffer protocol")
-    __dlpack__ = _refused("DLPack")
+    __float__, __int__ = _refused("float()", "__float__"), _refused("int()", "__int__")
+    __index__, __complex__ = _refused("use as an index", "__index__"), _refused("complex()", "__complex__")
+    __reduce_ex__, item = _refused("pickling", "__reduce_ex__"), _refused(".item()", "item")
+    tolist, tobytes = _refused(".tolist()", "tolist"), _refused(".tobytes()", "tobytes")
+    tofile, view = _refused(".tofile()", "tofile"), _refused(".view()", "view")
+    data, __buffer__ = property(_refused(".data", "data")), _refused("the buffer protocol", "__buffer__")
+    __dlpack__ = _refused("DLPack", "__dlpack__")
 
     def __getattr__(self, name: str) -> NoReturn:
         if hasattr(np.ndarray, name) and not name.startswith("__"):

@@ -72,7 +72,9 @@ def invoke(function: Function, *operands: Any, **parameters: Any) -> Any:
 
 def _hold_traced(values: Iterable[Any]) -> bool:
     """Whether one of some parameters is, or has in it, a traced array: a captured index, or a mask."""
-    return any(_hold_traced(_parts(value)) if type(value) in (tuple, list, slice) else is_traced(value) for value in values)
+    return any(
+        _hold_traced(_parts(value)) if type(value) in (tuple, list, slice) else is_traced(value) for value in values
+    )
 
 
 def _parts(value: Any) -> Iterable[Any]:

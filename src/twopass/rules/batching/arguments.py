@@ -12,7 +12,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from twopass.rules.batching.trace import Batched, Call
 
-__all__ = ["axes_of", "axis_of", "every_axis", "flat", "holds_batched", "named"]
+__all__ = ["axes_of", "axis_of", "every_axis", "flat", "named"]
 
 
 @functools.cache
@@ -24,17 +24,6 @@ def named(call: Call) -> dict[str, Any]:
     """The arguments of a call by name, without those that are NumPy's sign for "not given"."""
     given = {**dict(zip(_names(call.function), call.args, strict=False)), **call.kwargs}
     return {name: value for name, value in given.items() if value is not np._NoValue}
-
-
-def holds_batched(value: Any) -> bool:
-    """Whether a value is batched, or has in it what is."""
-    if isinstance(value, (tuple, list)):
-        return any(map(holds_batched, value))
-    if isinstance(value, dict):
-        return any(map(holds_batched, value.values()))
-    if isinstance(value, slice):
-        return holds_batched((value.start, value.stop, value.step))
-    return isinstance(value, Batched)
 
 
 def axis_of(axis: Any, ndim: int) -> int:

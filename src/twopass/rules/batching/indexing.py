@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from twopass.core.operators import scatter
+from twopass.core.operators import scatter, take_at
 from twopass.core.registry import batching
-from twopass.rules.batching.arguments import holds_batched
-from twopass.rules.batching.trace import ONE_BY_ONE, Batched, Call
+from twopass.rules.batching.trace import ONE_BY_ONE, Batched, Call, holds_batched
 
 
 class _Places(NamedTuple):
@@ -96,6 +95,12 @@ def _places(call: Call, index: Any, ndim: int, batched: bool) -> _Places | None:
     return _Places((rows, *own), 0, 1, count, start)
 
 
+def _selected(call: Call, places: _Places, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of what an index selects of a batch of arrays, with axes as each example has them."""
+    selected = take_at(np.broadcast_to(False, (call.size, *shape)), places.index)
+    return places.to_examples(selected).shape  # type: ignore[no-any-return]
+
+
 @batching(operator.getitem)
 def _getitem(call: Call) -> Any:
     a, index = call.args
@@ -112,7 +117,11 @@ def _scatter(call: Call) -> Any:
     places = _places(call, index, len(shape), True)
     if places is None:
         return ONE_BY_ONE
-    own = places.from_examples(call.whole(values))
+    own = call.whole(values)
+    if own.ndim == 1:  # one value for all places
+        selected = _selected(call, places, shape)
+        own = np.broadcast_to(call.aligned(Batched(own), len(selected) - 1), selected)
+    own = places.from_examples(own)
     return call.run(own, shape=(call.size, *shape), index=places.index, **given)
 
 
@@ -123,7 +132,7 @@ def _setitem(call: Call) -> Any:
     if places is None:
         return ONE_BY_ONE
     values = call.whole(a)
-    shape = places.to_examples(np.broadcast_to(False, values.shape)[places.index]).shape
+    shape = _selected(call, places, np.shape(a))
     extra = np.ndim(value) - (len(shape) - 1)
     if extra > 0:  # leading axes of length 1, which assignment ignores
         lead = (call.size,) if isinstance(value, Batched) else ()

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from twopass.core.registry import batching
-from twopass.rules.batching.arguments import axis_of, holds_batched, named
-from twopass.rules.batching.trace import ONE_BY_ONE, Batched, Call, elementwise
+from twopass.rules.batching.arguments import axis_of, named
+from twopass.rules.batching.trace import ONE_BY_ONE, Batched, Call, elementwise, holds_batched
 from twopass.rules.einsum import LETTERS, einsum, labels
 from twopass.rules.linalg import cofactors, log_determinant, solve
 
@@ -77,7 +77,10 @@ def _einsum(call: Call) -> Any:
 def _convolve(call: Call) -> Any:
     """Each element is a product of the shorter operand, reversed, with a window of the longer one."""
     mode = call.kwargs.get("mode", call.args[2] if len(call.args) > 2 else "full")
-    a, v = (call.whole(call.kwargs.get(name, call.args[i] if len(call.args) > i else None)) for i, name in ((0, "a"), (1, "v")))
+    a, v = (
+        call.whole(call.kwargs.get(name, call.args[i] if len(call.args) > i else None))
+        for i, name in ((0, "a"), (1, "v"))
+    )
     a, v = np.reshape(a, (call.size, -1)), np.reshape(v, (call.size, -1))
     if not call.size or mode not in ("full", "same", "valid"):
         return ONE_BY_ONE

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from twopass.core.registry import batching
-from twopass.rules.batching.arguments import axes_of, axis_of, every_axis, flat, holds_batched, named
-from twopass.rules.batching.trace import ONE_BY_ONE, Batched, Call
+from twopass.rules.batching.arguments import axes_of, axis_of, every_axis, flat, named
+from twopass.rules.batching.trace import ONE_BY_ONE, Batched, Call, holds_batched
 from twopass.rules.cumulative import running_extreme
 from twopass.rules.methods import log_sum, segment_sum
 
@@ -106,7 +106,9 @@ def _transform(call: Call) -> Any:
     return ONE_BY_ONE if holds_batched(given) else call.run(a.values, axis=axis_of(axis, a.ndim), **given)
 
 
-@batching(np.fft.fft2, np.fft.ifft2, np.fft.fftn, np.fft.ifftn, np.fft.rfft2, np.fft.irfft2, np.fft.rfftn, np.fft.irfftn)
+@batching(
+    np.fft.fft2, np.fft.ifft2, np.fft.fftn, np.fft.ifftn, np.fft.rfft2, np.fft.irfft2, np.fft.rfftn, np.fft.irfftn
+)
 def _transforms(call: Call) -> Any:
     given = named(call)
     a, axes, s = given.pop("a"), given.pop("axes", None), given.get("s")

@@ -9,8 +9,8 @@ import numpy as np
 
 from twopass.core.operators import as_integers, assign_part
 from twopass.core.registry import batching
-from twopass.rules.batching.arguments import axes_of, axis_of, every_axis, flat, holds_batched, named
-from twopass.rules.batching.trace import ONE_BY_ONE, Batched, Call, elementwise
+from twopass.rules.batching.arguments import axes_of, axis_of, every_axis, flat, named
+from twopass.rules.batching.trace import ONE_BY_ONE, Batched, Call, elementwise, holds_batched
 from twopass.rules.join import concatenate, stack
 from twopass.rules.pad import pad_zeros
 

@@ -27,7 +27,7 @@ from twopass.core.rule import Elementwise, Rule, detach, name_of
 from twopass.core.trace import Trace
 from twopass.errors import CaptureError, compose
 
-__all__ = ["BatchTrace", "Batched", "Call", "elementwise"]
+__all__ = ["ONE_BY_ONE", "BatchTrace", "Batched", "Call", "elementwise", "holds_batched"]
 
 #: A rule gives this for a call that it has no better way for than one example after the other.
 ONE_BY_ONE = NotImplemented
@@ -41,7 +41,7 @@ class Batched(Abstract):
     values : array, possibly traced
         Those of all examples, along the first axis.
     example : ndarray or NumPy scalar, optional
-        The first example, if it is known as NumPy computes it by itself.
+        The first example, as NumPy computes it by itself: given for a view, and for an array without axes.
     """
 
     __slots__ = ("_example", "values")
@@ -55,7 +55,7 @@ class Batched(Abstract):
         """A value of this type: the first example (zeros, if there is none)."""
         if self._example is None:
             values = stand_in(self.values)
-            self._example = values[0, ...] if len(values) else np.zeros(self.shape, self.dtype)
+            self._example = values[0] if len(values) else np.zeros(self.shape, self.dtype)[()]
         return self._example
 
     @property
@@ -93,7 +93,9 @@ class Batched(Abstract):
             "np.asarray(table, like=i)[i] for an index into a plain array, np.zeros_like(x) for a buffer, or call the "
             "function for one example after the other."
         )
-        raise CaptureError(compose(f"{what} needs one value, but tp.vmap has a batch of them", why=why, instead=instead))
+        raise CaptureError(
+            compose(f"{what} needs one value, but tp.vmap has a batch of them", why=why, instead=instead)
+        )
 
 
 class Call(NamedTuple):
@@ -154,7 +156,10 @@ def _rule_for(function: Callable[..., Any], of_elements: bool = False) -> Any:
 
 
 class BatchTrace(Trace):
-    """Computes calls for all examples of a batch; an array's primal is a `Batched`, and it has no mark."""
+    """Computes calls for all examples of a batch.
+
+    An array's primal is a `Batched`, or a value that all examples share. It has no mark.
+    """
 
     __slots__ = ("size",)
 
@@ -169,22 +174,28 @@ class BatchTrace(Trace):
         return Array(self, Batched(values, example), None)
 
     def constant(self, value: Any) -> Array:
-        return self.array(np.broadcast_to(value, (self.size, *np.shape(value))), value)
+        return Array(self, value, None)
 
     def detached(self, array: Any) -> Array:
-        batched = array._primal
-        return self.array(detach(batched.values), batched._example)
+        primal = array._primal
+        if not isinstance(primal, Batched):
+            return Array(self, detach(primal), None)
+        return self.array(detach(primal.values), primal._example)
 
     def check_writeable(self, primal: Any) -> None:
         """Any array may be changed: no value of the caller's is ever written to."""
 
+    def lowered(self, leaf: Any) -> Any:
+        """A `Batched`, or what all examples share."""
+        if type(leaf) is not Array:
+            return leaf
+        leaf._refresh()
+        return leaf._primal if leaf._trace is self else leaf
+
     def values_of(self, leaf: Any) -> Any:
-        """What all examples have in the place of a leaf; None if they share it."""
-        if type(leaf) is Array:
-            leaf._refresh()
-            if leaf._trace is self:
-                return leaf._primal.values
-        return None
+        """The values of all examples, repeated if they share them."""
+        leaf = self.lowered(leaf)
+        return leaf.values if isinstance(leaf, Batched) else np.broadcast_to(leaf, (self.size, *np.shape(leaf)))
 
     # --- calls ----------------------------------------------------------------------------------------------------
 
@@ -201,10 +212,13 @@ class BatchTrace(Trace):
         if function in TEXTS:
             Batched(np.zeros(1)).refuse(f"np.{name_of(function)}")
         y = self._run(function, function, _rule_for(function), args, kwargs)
-        if isinstance(y, Batched):
-            return Array(self, y, None)
-        parts = [Array(self, part, None) for part in y]
+        if not isinstance(y, (tuple, list)):
+            return self._lifted(y)
+        parts = [self._lifted(part) for part in y]
         return type(y)(*parts) if hasattr(y, "_fields") else type(y)(parts)
+
+    def _lifted(self, value: Any) -> Any:
+        return Array(self, value, None) if isinstance(value, (Batched, np.ndarray, Array)) else value
 
     def _run(
         self,
@@ -220,6 +234,8 @@ class BatchTrace(Trace):
         if self.closed:
             self.check_open()
         call = Call(self.size, function, run, self._own(args), self._own(kwargs), self)
+        if not holds_batched((call.args, call.kwargs)):
+            return run(*call.args, **call.kwargs)
         y = ONE_BY_ONE if rule is None else rule(call)
         if y is ONE_BY_ONE:
             return _one_by_one(call)
@@ -233,10 +249,7 @@ class BatchTrace(Trace):
             examples = example if isinstance(y, (tuple, list)) else [example]
         else:
             examples = [None] * len(parts)
-        made = [
-            Batched(part, _scalar(part) if scalars and part.ndim == 1 else example)
-            for part, example in zip(parts, examples, strict=True)
-        ]
+        made = [Batched(part, example) for part, example in zip(parts, examples, strict=True)]
         return made[0] if parts is not y else type(y)(*made) if hasattr(y, "_fields") else type(y)(made)
 
     def _own(self, value: Any) -> Any:
@@ -255,16 +268,20 @@ class BatchTrace(Trace):
         inner = BatchTrace(self.size)
         try:
             arrays = [inner.array(x) if own else x for x, own in zip(operands, batched, strict=True)]
-            found = [(y, inner.values_of(y)) for y in function(*arrays)]
+            return [inner.values_of(y) for y in function(*arrays)]
         finally:
             inner.closed = True
-        return [np.broadcast_to(y, (self.size, *np.shape(y))) if values is None else values for y, values in found]
 
 
-def _scalar(values: Any) -> Any:
-    """The first of some numbers, as a NumPy scalar."""
-    values = stand_in(values)
-    return values[0] if len(values) else values.dtype.type(0)
+def holds_batched(value: Any) -> bool:
+    """Whether a value is batched, or has in it what is."""
+    if isinstance(value, (tuple, list)):
+        return any(map(holds_batched, value))
+    if isinstance(value, dict):
+        return any(map(holds_batched, value.values()))
+    if isinstance(value, slice):
+        return holds_batched((value.start, value.stop, value.step))
+    return isinstance(value, Batched)
 
 
 def _nested(value: Any, replace: Callable[[Any], Any]) -> Any:
@@ -281,7 +298,13 @@ def _nested(value: Any, replace: Callable[[Any], Any]) -> Any:
 
 def _first(value: Any) -> Any:
     """Arguments with the first example in the place of each batch."""
-    return value.example if isinstance(value, Batched) else stand_in(value) if type(value) is Array else _nested(value, _first)
+    return (
+        value.example
+        if isinstance(value, Batched)
+        else stand_in(value)
+        if type(value) is Array
+        else _nested(value, _first)
+    )
 
 
 def _at(value: Any, number: int) -> Any:
@@ -320,4 +343,4 @@ def _stacked(call: Call, rows: list[Any]) -> Batched:
     example = stand_in(rows[0])
     is_array = isinstance(example, np.ndarray)
     values = np.stack([as_array(row) for row in rows])[: call.size]
-    return Batched(values, None if values.ndim > 1 else example if is_array else np.asarray(example)[()])
+    return Batched(values, example if is_array and values.ndim == 1 else None)
