@@ -21,14 +21,14 @@ from twopass.rules.batching.trace import ONE_BY_ONE, Batched, Call, holds_batche
 class _Places(NamedTuple):
     """An index for the values of a batch, and the order of the axes of what it selects."""
 
-    index: tuple[Any, ...]
+    parts: tuple[Any, ...]
     batch: int = 0  # the axis of the batch
     arrays: int = 0  # the first axis of the index arrays
-    count: int = 0  # how many axes they have
+    width: int = 0  # how many axes they have
     start: int = 0  # where these are in what the index selects of one example
 
     def _order(self, ndim: int) -> list[int]:
-        arrays = [*range(self.arrays, self.arrays + self.count)]
+        arrays = [*range(self.arrays, self.arrays + self.width)]
         rest = [axis for axis in range(ndim) if axis != self.batch and axis not in arrays]
         return [self.batch, *rest[: self.start], *arrays, *rest[self.start :]]
 
@@ -97,7 +97,7 @@ def _places(call: Call, index: Any, ndim: int, batched: bool) -> _Places | None:
 
 def _selected(call: Call, places: _Places, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The shape of what an index selects of a batch of arrays, with axes as each example has them."""
-    selected = take_at(np.broadcast_to(False, (call.size, *shape)), places.index)
+    selected = take_at(np.broadcast_to(False, (call.size, *shape)), places.parts)
     return places.to_examples(selected).shape  # type: ignore[no-any-return]
 
 
@@ -107,7 +107,7 @@ def _getitem(call: Call) -> Any:
     places = _places(call, index, np.ndim(a), isinstance(a, Batched))
     if places is None:
         return ONE_BY_ONE
-    return places.to_examples(call.run(a.values if isinstance(a, Batched) else a, places.index))
+    return places.to_examples(call.run(a.values if isinstance(a, Batched) else a, places.parts))
 
 
 @batching(scatter)
@@ -122,7 +122,7 @@ def _scatter(call: Call) -> Any:
         selected = _selected(call, places, shape)
         own = np.broadcast_to(call.aligned(Batched(own), len(selected) - 1), selected)
     own = places.from_examples(own)
-    return call.run(own, shape=(call.size, *shape), index=places.index, **given)
+    return call.run(own, shape=(call.size, *shape), index=places.parts, **given)
 
 
 @batching(operator.setitem)
@@ -139,4 +139,4 @@ def _setitem(call: Call) -> Any:
         cut = np.reshape(value.values if lead else value, (*lead, *np.shape(value)[extra:]))
         value = Batched(cut) if lead else cut
     own = places.from_examples(np.broadcast_to(call.aligned(value, len(shape) - 1), shape))
-    return call.run(values, own, index=places.index)
+    return call.run(values, own, index=places.parts)

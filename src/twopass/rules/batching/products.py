@@ -12,7 +12,7 @@ from twopass.rules.batching.trace import ONE_BY_ONE, Batched, Call, elementwise,
 from twopass.rules.einsum import LETTERS, einsum, labels
 from twopass.rules.linalg import cofactors, log_determinant, solve
 
-# --- products of matrices and vectors -----------------------------------------------------------------------------------
+# --- products of matrices and vectors ---------------------------------------------------------------------------------
 
 
 @batching(np.matmul)
@@ -76,22 +76,19 @@ def _einsum(call: Call) -> Any:
 @batching(np.convolve)
 def _convolve(call: Call) -> Any:
     """Each element is a product of the shorter operand, reversed, with a window of the longer one."""
-    mode = call.kwargs.get("mode", call.args[2] if len(call.args) > 2 else "full")
-    a, v = (
-        call.whole(call.kwargs.get(name, call.args[i] if len(call.args) > i else None))
-        for i, name in ((0, "a"), (1, "v"))
-    )
+    given = {**dict(zip(("a", "v", "mode"), call.args, strict=False)), **call.kwargs}
+    a, v, mode = call.whole(given["a"]), call.whole(given["v"]), given.get("mode", "full")
     a, v = np.reshape(a, (call.size, -1)), np.reshape(v, (call.size, -1))
     if not call.size or mode not in ("full", "same", "valid"):
         return ONE_BY_ONE
     long, short = (a, v) if a.shape[1] >= v.shape[1] else (v, a)
-    n, m = long.shape[1], short.shape[1]
+    m = short.shape[1]
     before, after = {"full": (m - 1, m - 1), "same": (m // 2, (m - 1) // 2), "valid": (0, 0)}[mode]
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(long, ((0, 0), (before, after))), m, axis=1)
     return np.matmul(windows, np.flip(short, 1)[:, :, None])[..., 0]
 
 
-# --- linear algebra -----------------------------------------------------------------------------------------------------
+# --- linear algebra ---------------------------------------------------------------------------------------------------
 
 
 @batching(

@@ -38,7 +38,7 @@ def _place_of_extreme(call: Call) -> Any:
     return call.run(a.values, axis=axis_of(axis, a.ndim), **given)
 
 
-# --- what keeps the length of an axis -----------------------------------------------------------------------------------
+# --- what keeps the length of an axis ---------------------------------------------------------------------------------
 
 
 @batching(np.cumsum, np.cumprod, np.sort, np.partition, np.argsort, np.argpartition)
@@ -81,7 +81,7 @@ def _roll(call: Call) -> Any:
     return call.run(a.values, shift, axes)
 
 
-# --- order statistics ---------------------------------------------------------------------------------------------------
+# --- order statistics -------------------------------------------------------------------------------------------------
 
 
 @batching(np.median, np.nanmedian, np.quantile, np.nanquantile, np.percentile, np.nanpercentile)
@@ -96,7 +96,7 @@ def _order_statistic(call: Call) -> Any:
     return np.moveaxis(found, np.ndim(given.get("q", 0)), 0)  # the axes of q come first
 
 
-# --- Fourier transforms -------------------------------------------------------------------------------------------------
+# --- Fourier transforms -----------------------------------------------------------------------------------------------
 
 
 @batching(np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft, np.fft.hfft, np.fft.ihfft)

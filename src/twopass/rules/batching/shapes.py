@@ -14,7 +14,7 @@ from twopass.rules.batching.trace import ONE_BY_ONE, Batched, Call, elementwise,
 from twopass.rules.join import concatenate, stack
 from twopass.rules.pad import pad_zeros
 
-# --- reshaping ------------------------------------------------------------------------------------------------------
+# --- reshaping --------------------------------------------------------------------------------------------------------
 
 
 def _resolved(shape: Any, size: int) -> tuple[int, ...]:
@@ -170,7 +170,7 @@ def _isin(call: Call) -> Any:
     return call.run(given.pop("element").values, **given)
 
 
-# --- joining ------------------------------------------------------------------------------------------------------------
+# --- joining ----------------------------------------------------------------------------------------------------------
 
 
 @batching(concatenate, stack)

@@ -51,7 +51,7 @@ class Batched(Abstract):
         self._example = example
 
     @property
-    def example(self) -> Any:  # type: ignore[override]
+    def example(self) -> Any:
         """A value of this type: the first example (zeros, if there is none)."""
         if self._example is None:
             values = stand_in(self.values)
@@ -215,7 +215,7 @@ class BatchTrace(Trace):
         if not isinstance(y, (tuple, list)):
             return self._lifted(y)
         parts = [self._lifted(part) for part in y]
-        return type(y)(*parts) if hasattr(y, "_fields") else type(y)(parts)
+        return _rebuilt(y, parts)
 
     def _lifted(self, value: Any) -> Any:
         return Array(self, value, None) if isinstance(value, (Batched, np.ndarray, Array)) else value
@@ -250,7 +250,7 @@ class BatchTrace(Trace):
         else:
             examples = [None] * len(parts)
         made = [Batched(part, example) for part, example in zip(parts, examples, strict=True)]
-        return made[0] if parts is not y else type(y)(*made) if hasattr(y, "_fields") else type(y)(made)
+        return made[0] if parts is not y else _rebuilt(y, made)
 
     def _own(self, value: Any) -> Any:
         """Arguments with a `Batched` in the place of every array of this trace."""
@@ -264,7 +264,7 @@ class BatchTrace(Trace):
     def map(
         self, function: Callable[..., Sequence[Any]], operands: Sequence[Any], batched: Sequence[bool]
     ) -> list[Any]:
-        """Call a function of one example, with the values of all where they are `batched`; all values of its results."""
+        """All values of the results of a function of one example, which takes values of all where they are `batched`."""
         inner = BatchTrace(self.size)
         try:
             arrays = [inner.array(x) if own else x for x, own in zip(operands, batched, strict=True)]
@@ -284,11 +284,16 @@ def holds_batched(value: Any) -> bool:
     return isinstance(value, Batched)
 
 
+def _rebuilt(container: Any, items: Sequence[Any]) -> Any:
+    """A list, tuple or named tuple like another, of other items."""
+    kind = type(container)
+    return kind(*items) if hasattr(kind, "_fields") else kind(items)
+
+
 def _nested(value: Any, replace: Callable[[Any], Any]) -> Any:
     """A container with its items replaced; everything else as it is."""
     if isinstance(value, (tuple, list)):
-        items = [replace(item) for item in value]
-        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+        return _rebuilt(value, [replace(item) for item in value])
     if isinstance(value, dict):
         return {key: replace(item) for key, item in value.items()}
     if isinstance(value, slice):
@@ -327,7 +332,7 @@ def _one_by_one(call: Call) -> Any:
     if not isinstance(first, (tuple, list)):
         return _stacked(call, rows)
     columns = [_stacked(call, [row[i] for row in rows]) for i in range(len(first))]
-    return type(first)(*columns) if hasattr(first, "_fields") else type(first)(columns)
+    return _rebuilt(first, columns)
 
 
 def _stacked(call: Call, rows: list[Any]) -> Batched:
