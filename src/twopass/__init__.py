@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         vjp,
     )
     from twopass.api.scan import scan
+    from twopass.api.vmap import vmap
     from twopass.compiler import compile
     from twopass.train import Trainer
 
@@ -52,6 +53,7 @@ __all__ = [
     "tree",
     "value_and_grad",
     "vjp",
+    "vmap",
 ]
 
 #: Where the public names are. Each is imported when it is asked for: who differentiates a function does not wait for

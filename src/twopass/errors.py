@@ -29,7 +29,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
-from typing import NoReturn
 
 __all__ = [
     "ArgumentError",
@@ -50,7 +49,6 @@ __all__ = [
     "is_user_file",
     "location",
     "name_of",
-    "refuse_value",
     "unknown_name",
     "user_frame",
     "user_location",
@@ -196,14 +194,3 @@ def name_of(function: Callable[..., object]) -> str:
     name = getattr(function, "__name__", repr(function))
     parts = [part for part in module.split(".")[1:] if not part.startswith("_")]
     return ".".join([*parts, name]) if module.startswith("numpy") else name
-
-
-def refuse_value(what: str) -> NoReturn:
-    """Raise because something needs the value of a captured array."""
-    why = "The function runs once to record its operations, which later calls repeat with other values."
-    instead = (
-        "Write np.where for a choice between values, tp.scan for a loop, np.asarray(table, like=i)[i] for an index "
-        "into a plain array, or leave this function uncompiled."
-    )
-    what = f"{what} needs a value that is not known while the function is captured"
-    raise CaptureError(compose(what, why=why, instead=instead))

@@ -17,6 +17,7 @@ from twopass.errors import ArgumentError, compose
 __all__ = [
     "Structure",
     "builder",
+    "children",
     "flatten",
     "flatten_with_paths",
     "leaves",
@@ -118,6 +119,18 @@ def _child(node: Any, key: Any) -> Any:
     if isinstance(node, (dict, list)) or (isinstance(node, tuple) and isinstance(key, int)):
         return node[key]
     return getattr(node, key)
+
+
+def children(tree: Any) -> dict[Any, Any] | None:
+    """The parts of a container by key; None for a leaf.
+
+    Examples
+    --------
+    >>> children({"w": 1.0, "b": [2.0]}), children((3.0,)), children(3.0)
+    ({'w': 1.0, 'b': [2.0]}, {0: 3.0}, None)
+    """
+    parts = None if tree is None else _children(tree)
+    return None if parts is None else dict(zip(*parts, strict=True))
 
 
 def flatten(tree: Any) -> tuple[list[Any], Structure]:

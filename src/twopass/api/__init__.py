@@ -6,6 +6,7 @@ from twopass.api.forward import jvp
 from twopass.api.numerical import check_grads, finite_difference
 from twopass.api.reverse import elementwise_grad, grad, value_and_grad, vjp
 from twopass.api.scan import scan
+from twopass.api.vmap import vmap
 
 __all__ = [
     "check_grads",
@@ -21,4 +22,5 @@ __all__ = [
     "stop_gradient",
     "value_and_grad",
     "vjp",
+    "vmap",
 ]

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from twopass.core.operators import as_array, holds_traced
-from twopass.core.rule import CREATORS, ENGINE, IN_PLACE, METHODS, RULES, SELF_CALLING, Rule, detach
+from twopass.core.rule import CREATORS, ENGINE, IN_PLACE, METHODS, RULES, SELF_CALLING, Rule
 from twopass.core.trace import Trace, Unknown, snapshot
 from twopass.core.views import Flat, View, check_writeable, write_through
 from twopass.errors import (
@@ -30,10 +30,9 @@ from twopass.errors import (
     UnsupportedOperatorError,
     compose,
     name_of,
-    refuse_value,
 )
 
-__all__ = ["Array", "apply", "dispatch", "primal_of", "stand_in"]
+__all__ = ["IN_PLACE", "Array", "apply", "dispatch", "is_differentiated", "primal_of", "stand_in"]
 
 
 def _bottom(value: Any) -> Any:
@@ -48,7 +47,7 @@ def primal_of(value: Any) -> Any:
     """The plain number or ndarray below any number of traces; raises for a captured array, which has no value."""
     value = _bottom(value)
     if isinstance(value, Unknown):
-        refuse_value("this")
+        value.refuse("this")
     return value
 
 
@@ -56,6 +55,15 @@ def stand_in(value: Any) -> Any:
     """What is below any number of traces, to ask for its type and layout: if it is not known, an example of it."""
     value = _bottom(value)
     return value.example if isinstance(value, Unknown) else value
+
+
+def is_differentiated(value: Any) -> bool:
+    """Whether a derivative is computed of a value at some level: it is not merely captured or batched."""
+    while type(value) is Array:
+        if not value._trace.captures:
+            return True
+        value = value._primal.values if isinstance(value._primal, Unknown) else value._primal
+    return False
 
 
 def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -68,8 +76,10 @@ def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             found = arg._trace
             if found is not trace and (trace is None or found.level > trace.level):
                 trace = found
-    if trace is None:
-        trace = _capturing((args, kwargs))  # the only captured arrays may be an index, or a mask in the keywords
+    if trace is None or kwargs or type(args[-1]) is tuple:
+        inside = _capturing((args, kwargs))  # captured arrays may be in an index, or a mask in the keywords
+        if inside is not None and (trace is None or inside.level > trace.level):
+            trace = inside
         if trace is None:
             raise AssertionError("apply() without a traced operand")
     values = list(args)
@@ -285,7 +295,7 @@ def _store(out: Any, result: Any) -> Any:
         return out._set(_broadcast_into(out, result))
     if type(result) is Array:
         if result._trace.captures:
-            refuse_value("writing into a plain array with out=")
+            result._primal.refuse("writing into a plain array with out=")
         raise DetachedError(
             compose(
                 "a traced result cannot be written into a plain ndarray with out=",
@@ -366,10 +376,12 @@ def _in_place(function: Any) -> Callable[[Array, Any], Array]:
     return method
 
 
-def _refused(name: str) -> Callable[..., NoReturn]:
-    def method(self: Array, *args: Any, **kwargs: Any) -> NoReturn:
+def _refused(name: str, method_name: str = "") -> Callable[..., Any]:
+    def method(self: Array, *args: Any, **kwargs: Any) -> Any:
         if self._trace.captures:
-            refuse_value(name)
+            if isinstance(self._primal, Unknown):
+                self._primal.refuse(name)
+            return getattr(self._primal, method_name)(*args, **kwargs)  # all examples of a batch share it
         _refuse(name)
 
     return method
@@ -476,7 +488,7 @@ class Array:
 
     def _check_cast_assignment(self, value: Any) -> None:
         """A traced value must survive the assignment: an integer array would round it and lose its derivative."""
-        if self.dtype.kind not in "fc" and value.dtype.kind in "fc" and not value._trace.captures:
+        if self.dtype.kind not in "fc" and value.dtype.kind in "fc" and is_differentiated(value):
             what = f"a traced {value.dtype} value cannot be assigned into an array of {self.dtype}"
             why = "It would be rounded, and its derivative lost."
             raise DetachedError(compose(what, why=why, instead="Make the array a float array."))
@@ -512,7 +524,7 @@ class Array:
 
     def __repr__(self) -> str:
         known = _bottom(self)
-        return f"Captured({known})" if isinstance(known, Unknown) else f"Traced({known!r})"
+        return repr(known) if isinstance(known, Unknown) else f"Traced({known!r})"
 
     def __str__(self) -> str:
         known = _bottom(self)
@@ -526,7 +538,7 @@ class Array:
         # Truth is a comparison with zero: it has no derivative to lose.
         known = _bottom(self)
         if isinstance(known, Unknown):
-            refuse_value("a decision of Python (if, while, and, or, not, assert)")
+            known.refuse("a decision of Python (if, while, and, or, not, assert)")
         return bool(known)
 
     def __contains__(self, item: Any) -> bool:
@@ -535,7 +547,7 @@ class Array:
     def _detached(self) -> Any:
         """The value without this trace (and, by the operators of older traces, without them)."""
         self._refresh()
-        return self if self._trace.captures else detach(self._primal)
+        return self._trace.detached(self)
 
     def __copy__(self) -> Array:
         return self._clone()
@@ -586,10 +598,13 @@ class Array:
         dtype = kwargs.get("dtype", args[1] if len(args) > 1 else None)
         return source.astype(dtype or source.dtype, copy=function is np.array)
 
-    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse."""
-        if isinstance(_bottom(self), Unknown):
-            refuse_value("np.asarray, use as the index of a plain array, or assignment into one")
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse, but for what all examples of a batch share."""
+        known = _bottom(self)
+        if isinstance(known, Unknown):
+            known.refuse("np.asarray, use as the index of a plain array, or assignment into one")
+        if self._trace.captures:
+            return np.asarray(self._primal, *args, **kwargs)
         _refuse("np.array, np.asarray, or assignment into a plain ndarray")
 
     # --- operators ------------------------------------------------------------------------------------------------
@@ -634,11 +649,13 @@ class Array:
 
     # --- what would lose the derivative (the methods of ndarray are in `twopass.rules.ndarray`) --------------------
 
-    __float__, __int__, __index__ = _refused("float()"), _refused("int()"), _refused("use as an index")
-    __complex__, __reduce_ex__ = _refused("complex()"), _refused("pickling")
-    item, tolist, tobytes, tofile = map(_refused, (".item()", ".tolist()", ".tobytes()", ".tofile()"))
-    view, data, __buffer__ = _refused(".view()"), property(_refused(".data")), _refused("the buffer protocol")
-    __dlpack__ = _refused("DLPack")
+    __float__, __int__ = _refused("float()", "__float__"), _refused("int()", "__int__")
+    __index__, __complex__ = _refused("use as an index", "__index__"), _refused("complex()", "__complex__")
+    __reduce_ex__, item = _refused("pickling", "__reduce_ex__"), _refused(".item()", "item")
+    tolist, tobytes = _refused(".tolist()", "tolist"), _refused(".tobytes()", "tobytes")
+    tofile, view = _refused(".tofile()", "tofile"), _refused(".view()", "view")
+    data, __buffer__ = property(_refused(".data", "data")), _refused("the buffer protocol", "__buffer__")
+    __dlpack__ = _refused("DLPack", "__dlpack__")
 
     def __getattr__(self, name: str) -> Any:
         if hasattr(np.ndarray, name) and not name.startswith("__"):

@@ -24,7 +24,9 @@ __all__ = [
 
 
 def holds_traced(value: Any) -> bool:
-    """Whether a value is a traced array, or a nested list or tuple with one in it."""
+    """Whether a value is a traced array, or a nested list, tuple or slice with one in it."""
+    if isinstance(value, slice):
+        return is_traced(value.start) or is_traced(value.stop) or is_traced(value.step)
     return any(map(holds_traced, value)) if isinstance(value, (list, tuple)) else is_traced(value)
 
 
@@ -73,7 +75,7 @@ class Scatter(NamedTuple):
 
     def holds_traced(self) -> bool:
         """Whether the values are traced, or are at captured places (which are not known to be distinct)."""
-        return is_traced(self.values) or (not self.distinct and holds_traced(self.index))
+        return is_traced(self.values) or holds_traced(self.index)
 
     def add_to(self, total: Any) -> None:
         """Add to an array, in place."""
@@ -84,7 +86,7 @@ class Scatter(NamedTuple):
 
     def dense(self) -> Any:
         """The array itself."""
-        if not self.distinct or is_traced(self.values):
+        if not self.distinct or is_traced(self.values) or holds_traced(self.index):
             return scatter(self.values, shape=self.shape, index=self.index, distinct=self.distinct)
         total = np.zeros(self.shape, self.values.dtype)
         total[self.index] = self.values

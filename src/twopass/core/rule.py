@@ -17,12 +17,15 @@ import numpy as np
 from twopass.errors import name_of
 
 __all__ = [
+    "BATCHED",
     "CREATORS",
     "ENGINE",
     "IN_PLACE",
     "METHODS",
+    "QUESTIONS",
     "RULES",
     "SELF_CALLING",
+    "TEXTS",
     "Function",
     "Rule",
     "Spec",
@@ -153,12 +156,19 @@ RULES: dict[Function, Any] = {}
 #: Methods of ufuncs, such as ``np.add.reduce``, by (ufunc or None for all, name): ``handler(ufunc, *args, **kwargs)``.
 METHODS: dict[tuple[Function | None, str], Function] = {}
 
+#: How functions run on a whole batch at once, where that is known: ``rule(call)``, see `twopass.rules.batching`.
+BATCHED: dict[Function, Function] = {}
+
 #: Composites, and methods of ufuncs as (ufunc, name), whose definition calls the function itself on detached operands:
 #: where nothing is differentiated they are that function.
 SELF_CALLING: set[Any] = set()
 
 #: Composites that change an argument in place.
 IN_PLACE: set[Function] = set()
+
+#: Functions of types alone (what they tell is known even where values are not), and functions that give text.
+QUESTIONS: set[Function] = set()
+TEXTS: set[Function] = set()
 
 #: Functions that make arrays out of nothing, or of lists: NumPy hands them over for their ``like=``.
 CREATORS: set[Function] = set()
@@ -178,4 +188,10 @@ def invoke(function: Function, *operands: Any, **parameters: Any) -> Any:
 
 def _hold_traced(values: Iterable[Any]) -> bool:
     """Whether one of some parameters is, or has in it, a traced array: a captured index, or a mask."""
-    return any(_hold_traced(value) if isinstance(value, (tuple, list)) else is_traced(value) for value in values)
+    return any(
+        _hold_traced(_parts(value)) if type(value) in (tuple, list, slice) else is_traced(value) for value in values
+    )
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    return (value.start, value.stop, value.step) if isinstance(value, slice) else value

@@ -12,12 +12,12 @@ import itertools
 import sys
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from twopass import errors
-from twopass.core.rule import Rule, Spec, is_traced
+from twopass.core.rule import Rule, Spec, detach, is_traced
 from twopass.core.sweep import Node, Pick, backward, tangent
 
 __all__ = ["CAPTURING", "ForwardTrace", "ReverseTrace", "Trace", "Unknown", "snapshot"]
@@ -59,10 +59,24 @@ def _writeable(array: np.ndarray[Any, Any]) -> bool:
 
 
 class Unknown:
-    """Base of what stands for a value that is not known while a function is captured; it has an example of the type."""
+    """Base of what stands for a value that is not known, or not one, while a function is captured or batched."""
 
-    __slots__ = ("example",)
+    __slots__ = ()
+
+    #: A value of the type, and what is known of the type.
     example: Any
+    shape: Any
+    dtype: Any
+    ndim: Any
+    #: The values of a whole batch, if this stands for one example of it; they may be traced.
+    values: Any = None
+
+    def refuse(self, what: str) -> NoReturn:
+        """Raise because something needs the value."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 
 
 class Trace:
@@ -94,6 +108,10 @@ class Trace:
     def scan(self, step: Any, carry: Any, xs: Any, length: int, reverse: bool, limit: Any) -> tuple[Any, Any]:
         """Capture a loop as one operation, for a trace that captures; see `twopass.scan`."""
         raise NotImplementedError
+
+    def detached(self, array: Any) -> Any:
+        """An array of this trace as a mere constant."""
+        return detach(array._primal)
 
     def check_writeable(self, primal: Any) -> None:
         """Raise if a captured array may not be changed in place."""

@@ -7,11 +7,12 @@ example's elements.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from twopass.core.trace import Unknown
+from twopass.errors import CaptureError, compose
 
 __all__ = ["Abstract"]
 
@@ -27,7 +28,7 @@ class Abstract(Unknown):
         What the capturing trace knows of it.
     """
 
-    __slots__ = ("node",)
+    __slots__ = ("example", "node")
 
     def __init__(self, example: Any, node: Any) -> None:
         self.example = example
@@ -57,5 +58,14 @@ class Abstract(Unknown):
     def __len__(self) -> int:
         return len(self.example)
 
-    def __str__(self) -> str:
-        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+    def __repr__(self) -> str:
+        return f"Captured({self})"
+
+    def refuse(self, what: str) -> NoReturn:
+        why = "The function runs once to record its operations, which later calls repeat with other values."
+        instead = (
+            "Write np.where for a choice between values, tp.scan for a loop, np.asarray(table, like=i)[i] for an index "
+            "into a plain array, or leave this function uncompiled."
+        )
+        what = f"{what} needs a value that is not known while the function is captured"
+        raise CaptureError(compose(what, why=why, instead=instead))

@@ -5,7 +5,7 @@ it. So whatever the function does with NumPy is captured, and so is what differe
 pass become one graph. Derivatives inside the function have newer traces than the capture, which therefore sees the
 calls of their rules.
 
-The type of a result is that of the same call on example values (see `twopass.core.abstract`): NumPy's own shapes,
+The type of a result is that of the same call on example values (see `twopass.graph.abstract`): NumPy's own shapes,
 dtypes and promotion. The values themselves never get into the graph.
 """
 
@@ -23,22 +23,13 @@ import numpy as np
 import twopass.rules  # noqa: F401 - fills the registry
 from twopass import tree
 from twopass.core.array import Array
-from twopass.core.rule import Rule
+from twopass.core.rule import QUESTIONS, TEXTS, Rule
 from twopass.core.trace import CAPTURING, Trace, snapshot
-from twopass.errors import CaptureError, UnknownShapeError, compose, name_of, refuse_value, user_location
+from twopass.errors import CaptureError, UnknownShapeError, compose, name_of, user_location
 from twopass.graph.abstract import Abstract
 from twopass.graph.ir import Constant, Graph, Input, Node, Type, pick
 
 __all__ = ["Arguments", "GraphTrace", "Outputs", "capture", "split"]
-
-#: Functions of types alone: what they tell is known.
-QUESTIONS = frozenset(
-    {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.common_type, np.min_scalar_type}
-    | {np.iscomplexobj, np.isrealobj, np.may_share_memory, np.shares_memory, np.einsum_path}
-)
-
-#: Functions that give text.
-TEXTS = frozenset({np.array2string, np.array_repr, np.array_str})
 
 #: Functions whose result has a shape that depends on the values of these arguments (by position and name).
 SHAPES_FROM_VALUES: dict[Callable[..., Any], tuple[int | str, ...]] = {
@@ -137,7 +128,7 @@ class GraphTrace(Trace):
             examples = _examples(self._abstract(args))
             return function(*examples, **_examples(self._abstract(kwargs)))
         if function in TEXTS:
-            refuse_value(f"np.{name_of(function)}")
+            Abstract(0, None).refuse(f"np.{name_of(function)}")
         y, node = self._run(function, function, args, kwargs)
         if isinstance(node.type, Type):
             return self.array(y, node)
@@ -179,6 +170,9 @@ class GraphTrace(Trace):
         if isinstance(value, (np.ndarray, np.generic)):
             return self._constant(value)
         return _nested(value, self._nodes)
+
+    def detached(self, array: Any) -> Any:
+        return array
 
     def check_writeable(self, primal: Any) -> None:
         if isinstance(primal, Abstract) and isinstance(primal.node, Input):

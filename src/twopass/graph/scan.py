@@ -20,15 +20,15 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from twopass import tree
-from twopass.core.array import Array, stand_in
+from twopass.core.array import Array, is_differentiated, stand_in
 from twopass.core.operators import as_array, first_row
 from twopass.core.rule import RULES, Rule, invoke, is_traced
-from twopass.core.trace import ForwardTrace, ReverseTrace
+from twopass.core.trace import ForwardTrace, ReverseTrace, Unknown
 from twopass.errors import UnsupportedOperatorError, compose
 from twopass.graph.capture import GraphTrace, running
 from twopass.graph.interpreter import evaluate
 from twopass.graph.ir import Graph
-from twopass.rules.kinds import call, operand
+from twopass.rules.kinds import batching, call, operand
 
 __all__ = ["Loop", "capture_scan", "scan"]
 
@@ -168,7 +168,7 @@ def capture_scan(step: Any, carry: Any, xs: Any, length: int, reverse: bool, lim
     body, outside = _body(run, examples, names)
     loop = Loop(body, len(outside), len(carries), length, reverse)
     operands = [*outside, *carries, *rows]
-    if any(map(_is_differentiated, operands)):
+    if any(map(is_differentiated, operands)):
         if limit is not None:
             what = "a scan with a limit that is an array cannot be differentiated"
             raise UnsupportedOperatorError(compose(what, instead="Cut xs to the steps that are to be made."))
@@ -184,14 +184,6 @@ def _names(name: str, value: Any) -> list[str]:
     return ["_".join((name, *map(str, path))) for path, _ in tree.flatten_with_paths(value)]
 
 
-def _is_differentiated(value: Any) -> bool:
-    while isinstance(value, Array):
-        if not value._trace.captures:
-            return True
-        value = value._primal
-    return False
-
-
 def _stacking(loop: Loop) -> Loop:
     """The loop that also gives what it carried into each step."""
     if loop.stacks:
@@ -201,6 +193,34 @@ def _stacking(loop: Loop) -> Loop:
     if loop.body in _EXAMPLES:
         _EXAMPLES[body] = [*_EXAMPLES[loop.body], *_EXAMPLES[loop.body][: loop.n_carry]]
     return loop._replace(body=body, stacks=loop.n_carry)
+
+
+# --- batches ----------------------------------------------------------------------------------------------------------
+
+
+@batching(scan)
+def _batched_scan(call: Any) -> tuple[Any, ...]:
+    """A loop for a batch: the carry is a batch, and what is looped over has the batch behind the steps."""
+    loop = Loop(**call.kwargs)
+    consts, carry, xs, limit = loop.parts(call.args)
+    if isinstance(limit, Unknown):
+        limit.refuse("the limit of a scan")
+    is_own = [isinstance(x, Unknown) for x in (*consts, *carry, *xs)]
+    stop = loop.n_consts + loop.n_carry
+    is_own[loop.n_consts : stop] = [True] * loop.n_carry  # a step may give each example a carry of its own
+    consts = [x.values if isinstance(x, Unknown) else x for x in consts]
+    carry = [call.whole(x) for x in carry]
+    xs = [np.moveaxis(x.values, 0, 1) if isinstance(x, Unknown) else x for x in xs]
+
+    def step(arrays: list[Array]) -> list[Any]:
+        found: list[Any] = call.trace.map(lambda *values: evaluate(loop.body, values), arrays, is_own)
+        return found
+
+    examples = [*map(stand_in, (*consts, *carry)), *(first_row(stand_in(x)) for x in xs)]
+    body, _ = _body(step, examples, [node.name for node in loop.body.inputs])
+    operands = [*consts, *carry, *xs] if limit is None else [*consts, *carry, *xs, limit]
+    found = loop._replace(body=body).run(operands)
+    return (*found[: loop.n_carry], *(np.moveaxis(y, 1, 0) for y in found[loop.n_carry :]))
 
 
 # --- derivatives ------------------------------------------------------------------------------------------------------
@@ -331,7 +351,7 @@ def _derived(
     body, outside = _body(step, examples, names)
     made = Loop(body, len(outside) + len(consts), len(carry), loop.length, reverse)
     operands = [*outside, *consts, *carry, *xs]
-    if not any(map(_is_differentiated, operands)):
+    if not any(map(is_differentiated, operands)):
         return made.run(operands)
     made = _stacking(made)
     found = made.run(operands)

@@ -12,16 +12,18 @@ from twopass.core.operators import as_array, scatter
 from twopass.core.rule import invoke
 from twopass.rules.kinds import call, composite, constant, multilinear, operand
 
+__all__ = ["LETTERS", "einsum", "labels"]
+
 #: In the order of their codes, which is the order of axes in an output that is not spelled out.
-_LETTERS = string.ascii_uppercase + string.ascii_lowercase
+LETTERS = string.ascii_uppercase + string.ascii_lowercase
 
 
 def _letters(sublist: Any) -> str:
     """A list of axis numbers as letters."""
     numbers = [label if label is Ellipsis else operator.index(label) for label in sublist]
-    if any(number is not Ellipsis and not 0 <= number < len(_LETTERS) for number in numbers):
-        raise ValueError(f"axes of an Einstein sum are numbered from 0 to {len(_LETTERS) - 1}, not {sublist}")
-    return "".join("..." if number is Ellipsis else _LETTERS[number] for number in numbers)
+    if any(number is not Ellipsis and not 0 <= number < len(LETTERS) for number in numbers):
+        raise ValueError(f"axes of an Einstein sum are numbered from 0 to {len(LETTERS) - 1}, not {sublist}")
+    return "".join("..." if number is Ellipsis else LETTERS[number] for number in numbers)
 
 
 def _spelled(operands: Any) -> tuple[str, Any]:
@@ -34,15 +36,15 @@ def _spelled(operands: Any) -> tuple[str, Any]:
     return terms + output, operands[: 2 * count : 2]
 
 
-def _labels(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
+def labels(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
     """One letter for each axis of each operand and of the output, with ellipses spelled out."""
     inputs, arrow, output = subscripts.replace(" ", "").partition("->")
     terms = inputs.split(",")
     widths = [n - len(term) + 3 if "..." in term else 0 for term, n in zip(terms, ndims, strict=True)]
-    unused = [letter for letter in _LETTERS if letter not in subscripts]
+    unused = [letter for letter in LETTERS if letter not in subscripts]
     ellipsis = "".join(unused[: max(widths)])
     if not arrow:
-        output = "..." + "".join(letter for letter in _LETTERS if inputs.count(letter) == 1)
+        output = "..." + "".join(letter for letter in LETTERS if inputs.count(letter) == 1)
     spelled = [
         term.replace("...", ellipsis[len(ellipsis) - width :]) for term, width in zip(terms, widths, strict=True)
     ]
@@ -65,7 +67,7 @@ def einsum(*operands: Any, subscripts: str, **parameters: Any) -> Any:
 )
 def _einsum_transpose(slot: int, ct: Any, *operands: Any, subscripts: str, **_parameters: Any) -> Any:
     """The same products summed over other axes: those that the operand does not have."""
-    inputs, output = _labels(subscripts, [x.ndim for x in operands])
+    inputs, output = labels(subscripts, [x.ndim for x in operands])
     others = [i for i in range(len(operands)) if i != slot]
     terms = [output, *(inputs[i] for i in others)]
     sizes = dict(zip(inputs[slot], operands[slot].shape, strict=True))

@@ -25,7 +25,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from twopass.core.rule import IN_PLACE, METHODS, RULES, SELF_CALLING, Function, Rule
+from twopass.core.rule import BATCHED, IN_PLACE, METHODS, RULES, SELF_CALLING, Function, Rule
 from twopass.errors import UnsupportedOperatorError, compose, name_of
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "Operand",
     "Partial",
     "Unsupported",
+    "batching",
     "bilinear",
     "call",
     "composite",
@@ -466,6 +467,19 @@ def composite(
             IN_PLACE.add(function)
         COMPOSITE_EXAMPLES[function] = examples
         return definition
+
+    return register
+
+
+def batching(*functions: Function) -> Callable[[Function], Function]:
+    """Register how some functions run on a whole batch; the others run example by example."""
+
+    def register(rule: Function) -> Function:
+        for function in functions:
+            if function in BATCHED:
+                raise ValueError(f"two batching rules for {name_of(function)}")
+            BATCHED[function] = rule
+        return rule
 
     return register
 
