@@ -180,7 +180,7 @@ def backward(tape: Sequence[Node], seeds: Sequence[tuple[int, Any]], inputs: Seq
         cotangents.add(index, value, None)
     values, alive, add = cotangents.values, cotangents.alive, cotangents.add
     with np.errstate(all="ignore"):
-        for index in range(max((index for index, _ in seeds), default=-1), -1, -1):
+        for index in range(max([index for index, _ in seeds], default=-1), -1, -1):
             cotangent = values[index]
             if cotangent is None:
                 continue

@@ -53,6 +53,8 @@ def _shaped(value: Any, shape: tuple[int, ...]) -> Any:
 
 def matmul_first(ct: Any, a: Any, b: Any) -> Any:
     """Cotangent of `a` in ``a @ b``: ``ct @ b.T``."""
+    if len(a.shape) == b.ndim == 2:
+        return np.matmul(ct, b.mT)  # as below; most products are this one
     if b.ndim == 1:
         ct, b = ct[..., None], b[:, None]
     if a.ndim == 1:
@@ -62,6 +64,8 @@ def matmul_first(ct: Any, a: Any, b: Any) -> Any:
 
 def matmul_second(ct: Any, a: Any, b: Any) -> Any:
     """Cotangent of `b` in ``a @ b``: ``a.T @ ct``."""
+    if a.ndim == len(b.shape) == 2:
+        return np.matmul(a.mT, ct)
     if b.ndim == 1:
         ct = ct[..., None]
     if a.ndim == 1:
