@@ -41,52 +41,19 @@ def _spread(function: Function) -> Function:
     return lambda x, ddof=0: function(x, correction=ddof)
 
 
-_ELEMENTWISE = [
-    "maximum",
-    "minimum",
-    "fmax",
-    "fmin",
-    "hypot",
-    "arctan2",
-    "logaddexp",
-    "logaddexp2",
-    "heaviside",
-    "copysign",
-    "fmod",
-    "remainder",
-    "floor",
-    "ceil",
-    "round",
-    "trunc",
-    "sign",
-    "abs",
-    "exp",
-    "expm1",
-    "log",
-    "log1p",
-    "sin",
-    "tanh",
-    "arctan",
-    "arcsin",
-    "arcsinh",
-    "arccosh",
-    "arctanh",
-    "sqrt",
-    "reciprocal",
-    "sinc",
-    "real",
-    "imag",
-    "conj",
-    "angle",
-    "isnan",
-    "nan_to_num",
-    "where",
-]
-_PLAIN = ["sum", "prod", "argmax", "nansum", "nanmean", "quantile", "reshape", "take", "broadcast_to", "zeros_like"]
+def _named(module: Any, names: str) -> dict[str, Function]:
+    """The functions of a module with these names."""
+    return {name: getattr(module, name) for name in names.split()}
 
+
+_ELEMENTWISE = (
+    "maximum minimum fmax fmin hypot arctan2 logaddexp logaddexp2 heaviside copysign fmod remainder floor ceil round "
+    "trunc sign abs exp expm1 log log1p sin tanh arctan arcsin arcsinh arccosh arctanh sqrt reciprocal sinc real imag "
+    "conj angle isnan nan_to_num where"
+)
 numpy_names = SimpleNamespace(
-    **{name: _of_tensors(getattr(torch, name)) for name in _ELEMENTWISE},
-    **{name: getattr(torch, name) for name in _PLAIN},
+    **{name: _of_tensors(function) for name, function in _named(torch, _ELEMENTWISE).items()},
+    **_named(torch, "sum prod argmax nansum nanmean quantile reshape take broadcast_to zeros_like"),
     linalg=torch.linalg,
     inf=numpy.inf,
     int8=numpy.int8,
@@ -113,10 +80,7 @@ numpy_names.maximum.accumulate = lambda x: torch.cummax(x, 0).values
 numpy_names.logaddexp.reduce = lambda x: torch.logsumexp(x, 0)
 
 activations = SimpleNamespace(
-    **{
-        name: getattr(functional, name)
-        for name in ["relu", "leaky_relu", "elu", "selu", "softplus", "silu", "mish", "gelu"]
-    },
+    **_named(functional, "relu leaky_relu elu selu softplus silu mish gelu"),
     sigmoid=torch.sigmoid,
     step=lambda x: torch.heaviside(x, tensor(1.0)),
     gelu_tanh=lambda x: functional.gelu(x, approximate="tanh"),

@@ -46,7 +46,7 @@ def test_the_page_counts_and_lists_every_edge():
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     assert len(rows) == len(EDGES)
     assert [row.split("`")[1] for row in rows] == [edge.code for edge in EDGES]
-    marked = [row for row in rows if " **" in row]
+    marked = [row for row in rows if "| **" in row]
     assert len(marked) == 1 and "nan" in marked[0]  # the one that the policy owns up to
 
 
