@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         stop_gradient,
         value_and_grad,
         vjp,
+        zeros,
     )
     from twopass.api.scan import scan
     from twopass.compiler import compile
@@ -52,6 +53,7 @@ __all__ = [
     "tree",
     "value_and_grad",
     "vjp",
+    "zeros",
 ]
 
 #: Where the public names are. Each is imported when it is asked for: who differentiates a function does not wait for

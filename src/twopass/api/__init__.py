@@ -1,5 +1,6 @@
 """Differentiating functions: what users call."""
 
+from twopass.api.create import zeros
 from twopass.api.custom import custom_rule, stop_gradient
 from twopass.api.derived import hessian, hvp, jacobian
 from twopass.api.forward import jvp
@@ -21,4 +22,5 @@ __all__ = [
     "stop_gradient",
     "value_and_grad",
     "vjp",
+    "zeros",
 ]

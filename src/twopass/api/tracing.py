@@ -10,7 +10,7 @@ import numpy as np
 import twopass.rules  # noqa: F401 - fills the registry
 from twopass import tree
 from twopass.core.array import Array, stand_in
-from twopass.core.trace import ForwardTrace, ReverseTrace, Trace, snapshot
+from twopass.core.trace import ForwardTrace, ReverseTrace, Trace, running, snapshot
 from twopass.errors import ArgumentError, ShapeError, compose
 
 __all__ = ["Inputs", "Traced", "as_leaf", "check_like", "conjugated", "trace_forward", "trace_reverse"]
@@ -157,7 +157,7 @@ def _primal(leaf: Any, trace: Trace) -> Any:
 
 
 def _run(trace: Trace, f: Function, args: Sequence[Any], inputs: Inputs, has_aux: bool = False) -> Traced:
-    try:
+    with running(trace):
         out = f(*args)
         aux = None
         if has_aux:
@@ -166,8 +166,6 @@ def _run(trace: Trace, f: Function, args: Sequence[Any], inputs: Inputs, has_aux
                 raise ArgumentError(compose(what, why=f"It returned a {type(out).__name__}."))
             out, aux = out
         return Traced(trace, inputs, out, aux)
-    finally:
-        trace.closed = True
 
 
 def trace_reverse(f: Function, args: Sequence[Any], argnums: Sequence[int], has_aux: bool = False) -> Traced:

@@ -13,7 +13,11 @@ import numpy as np
 
 from twopass.errors import CaptureError, compose
 
-__all__ = ["Abstract", "UnknownShape", "refuse_value"]
+__all__ = ["BUFFER", "Abstract", "UnknownShape", "refuse_value"]
+
+
+#: What to write instead of ``b = np.zeros(n); b[i] = traced``.
+BUFFER = "make the array with tp.zeros(n) or np.zeros_like(x, shape=n), or build it with np.stack([...])"
 
 
 class UnknownShape(CaptureError):
@@ -70,7 +74,7 @@ def refuse_value(what: str) -> NoReturn:
     why = "The function runs once to record its operations, which later calls repeat with other values."
     instead = (
         "Write np.where for a choice between values, tp.scan for a loop, np.asarray(table, like=i)[i] for an index "
-        "into a plain array, or leave this function uncompiled."
+        f"into a plain array; to assign into an array, {BUFFER}; or leave this function uncompiled."
     )
     what = f"{what} needs a value that is not known while the function is captured"
     raise CaptureError(compose(what, why=why, instead=instead))

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from twopass.core.abstract import Abstract, UnknownShape, refuse_value
+from twopass.core.abstract import BUFFER, Abstract, UnknownShape, refuse_value
 from twopass.core.operators import as_array, as_integers, astype, holds_traced
 from twopass.core.registry import ENGINE, METHODS, RULES, SELF_CALLING
 from twopass.core.rule import Constant, Rule, Unsupported, detach, name_of
@@ -278,7 +278,7 @@ def _store(out: Any, result: Any) -> Any:
             compose(
                 "a traced result cannot be written into a plain ndarray with out=",
                 why="Its derivative would be lost.",
-                instead="Leave out= away, or make the buffer with np.empty_like(x) or np.zeros_like(x) of a traced x.",
+                instead=f"Leave out= away, or {BUFFER}.",
             )
         )
     out[...] = result
@@ -306,8 +306,8 @@ def _refuse(what: str) -> NoReturn:
     raise DetachedError(
         compose(
             f"{what} would turn a traced array into a plain one and lose its derivative",
-            instead="Use NumPy functions on it (np.stack instead of np.array of a list), make buffers with "
-            "np.zeros_like(x) or np.zeros(shape, like=x), or say tp.stop_gradient(x) if no derivative should flow.",
+            instead=f"Use NumPy functions on it. To assign into an array (b[i] = x), or in the place of np.array of a "
+            f"list, {BUFFER}. If no derivative should flow, say tp.stop_gradient(x).",
         )
     )
 

@@ -26,6 +26,7 @@ from twopass.core.abstract import Abstract, UnknownShape, refuse_value
 from twopass.core.array import Array
 from twopass.core.rule import Rule, name_of
 from twopass.core.trace import CAPTURING, Trace, snapshot
+from twopass.core.trace import running as recording
 from twopass.errors import CaptureError, compose, user_location
 from twopass.graph.ir import Constant, Graph, Input, Node, Type, pick
 
@@ -197,15 +198,10 @@ def running(trace: GraphTrace) -> Iterator[None]:
     """While a function runs that a trace captures."""
     token = CAPTURING.set(trace)
     try:
-        yield
-    except ValueError as error:
-        # NumPy says "setting an array element with a sequence" where float(x) was refused.
-        if isinstance(error.__cause__, CaptureError):
-            raise error.__cause__ from None
-        raise
+        with recording(trace):
+            yield
     finally:
         CAPTURING.reset(token)
-        trace.closed = True
 
 
 def picked(node: Node, number: int) -> Node:
