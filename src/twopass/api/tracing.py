@@ -13,7 +13,7 @@ from twopass.core.array import Array, stand_in
 from twopass.core.trace import ForwardTrace, ReverseTrace, Trace, running, snapshot
 from twopass.errors import ArgumentError, ShapeError, compose
 
-__all__ = ["Inputs", "Traced", "as_leaf", "check_like", "conjugated", "trace_forward", "trace_reverse"]
+__all__ = ["Inputs", "Traced", "as_leaf", "check_like", "conjugated", "handed_out", "trace_forward", "trace_reverse"]
 
 Function = Callable[..., Any]
 
@@ -127,6 +127,11 @@ def _shaped(leaf: Any, target: Any, name: str) -> Any:
 def conjugated(leaf: Any) -> Any:
     """The complex conjugate; a real value unchanged."""
     return np.conjugate(leaf) if leaf.dtype.kind == "c" else leaf
+
+
+def handed_out(leaf: Any) -> Any:
+    """A value for the user to keep and to change: it shares no memory with anything else."""
+    return leaf.copy() if type(leaf) is np.ndarray else snapshot(leaf)
 
 
 class Traced:
