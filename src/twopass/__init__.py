@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from twopass.api import (
         check_grads,
         custom_rule,
+        debug,
         elementwise_grad,
         finite_difference,
         grad,
@@ -37,6 +38,7 @@ __all__ = [
     "compile",
     "custom_rule",
     "data",
+    "debug",
     "elementwise_grad",
     "errors",
     "finite_difference",

@@ -2,6 +2,7 @@
 
 from twopass.api.create import zeros
 from twopass.api.custom import custom_rule, stop_gradient
+from twopass.api.debugging import debug
 from twopass.api.derived import hessian, hvp, jacobian
 from twopass.api.forward import jvp
 from twopass.api.numerical import check_grads, finite_difference
@@ -11,6 +12,7 @@ from twopass.api.scan import scan
 __all__ = [
     "check_grads",
     "custom_rule",
+    "debug",
     "elementwise_grad",
     "finite_difference",
     "grad",

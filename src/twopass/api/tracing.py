@@ -10,7 +10,7 @@ import numpy as np
 import twopass.rules  # noqa: F401 - fills the registry
 from twopass import tree
 from twopass.core.array import Array, stand_in
-from twopass.core.trace import ForwardTrace, ReverseTrace, Trace, running, snapshot
+from twopass.core.trace import WATCHING, ForwardTrace, ReverseTrace, Trace, running, snapshot
 from twopass.errors import ArgumentError, ShapeError, compose
 
 __all__ = ["Inputs", "Traced", "as_leaf", "check_like", "conjugated", "handed_out", "trace_forward", "trace_reverse"]
@@ -170,12 +170,17 @@ def _run(trace: Trace, f: Function, args: Sequence[Any], inputs: Inputs, has_aux
                 what = "with has_aux=True the function must return a pair (output, auxiliary data)"
                 raise ArgumentError(compose(what, why=f"It returned a {type(out).__name__}."))
             out, aux = out
-        return Traced(trace, inputs, out, aux)
+        traced = Traced(trace, inputs, out, aux)
+    watch = WATCHING.get()
+    if watch is not None:
+        watch.check(trace, traced.leaves, traced.marks)
+    return traced
 
 
 def trace_reverse(f: Function, args: Sequence[Any], argnums: Sequence[int], has_aux: bool = False) -> Traced:
     """Run `f` while writing the tape of the chosen arguments."""
-    trace = ReverseTrace()
+    watch = WATCHING.get()
+    trace = ReverseTrace() if watch is None else watch.reverse()
     inputs = Inputs()
     for number in argnums:
         inputs.add(args[number], f"argument {number + 1}")
@@ -186,7 +191,8 @@ def trace_reverse(f: Function, args: Sequence[Any], argnums: Sequence[int], has_
 
 def trace_forward(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Traced:
     """Run `f` while carrying tangents."""
-    trace = ForwardTrace()
+    watch = WATCHING.get()
+    trace = ForwardTrace() if watch is None else watch.forward()
     inputs = Inputs()
     arrays: list[Array] = []
     for number, (primal, tangent) in enumerate(zip(primals, tangents, strict=True)):
