@@ -30,6 +30,7 @@ from collections.abc import Iterable
 from types import CodeType, FrameType
 
 __all__ = [
+    "BUFFER",
     "ArgumentError",
     "CaptureError",
     "DataError",
@@ -104,6 +105,8 @@ class MissingLibraryError(TwopassError, ImportError):
     """An optional library that is not installed; the message says what to install."""
 
 
+#: What to write instead of ``b = np.zeros(n); b[i] = traced``.
+BUFFER = "make the array with tp.zeros(n) or np.zeros_like(x, shape=n), or build it with np.stack([...])"
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 #: Frames of these libraries are never "the user's line".
 _LIBRARIES = (_PACKAGE, os.sep + os.path.join("numpy", ""))

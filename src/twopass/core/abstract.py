@@ -11,13 +11,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from twopass.errors import CaptureError, compose
+from twopass.errors import BUFFER, CaptureError, compose
 
-__all__ = ["BUFFER", "Abstract", "UnknownShape", "refuse_value"]
-
-
-#: What to write instead of ``b = np.zeros(n); b[i] = traced``.
-BUFFER = "make the array with tp.zeros(n) or np.zeros_like(x, shape=n), or build it with np.stack([...])"
+__all__ = ["Abstract", "UnknownShape", "refuse_value"]
 
 
 class UnknownShape(CaptureError):

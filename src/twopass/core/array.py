@@ -19,13 +19,13 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from twopass.core.abstract import BUFFER, Abstract, UnknownShape, refuse_value
+from twopass.core.abstract import Abstract, UnknownShape, refuse_value
 from twopass.core.operators import as_array, as_integers, astype, holds_traced
 from twopass.core.registry import ENGINE, METHODS, RULES, SELF_CALLING
 from twopass.core.rule import Constant, Rule, Unsupported, detach, name_of
 from twopass.core.trace import Trace, snapshot
 from twopass.core.views import Flat, View, check_writeable, write_through
-from twopass.errors import CaptureError, DetachedError, UnsupportedOperatorError, compose
+from twopass.errors import BUFFER, CaptureError, DetachedError, UnsupportedOperatorError, compose
 
 __all__ = ["Array", "apply", "dispatch", "primal_of", "stand_in"]
 

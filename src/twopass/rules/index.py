@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.abstract import BUFFER
 from twopass.core.operators import Scatter, as_array, assign_part, holds_traced, scatter, take_at
 from twopass.core.registry import composite, invoke, linear, ufunc_method
 from twopass.core.rule import call, is_traced, operand
-from twopass.errors import DetachedError, compose
+from twopass.errors import BUFFER, DetachedError, compose
 
 # --- getitem and its transpose --------------------------------------------------------------------------------------
 
