@@ -19,7 +19,7 @@ from twopass import errors
 from twopass.core import sweep
 from twopass.core.array import Array, stand_in
 from twopass.core.operators import Scatter
-from twopass.core.rule import Elementwise, Rule
+from twopass.core.rule import Rule
 from twopass.core.trace import WATCHING, ForwardTrace, ReverseTrace
 from twopass.errors import NotFiniteError, compose
 
@@ -342,7 +342,7 @@ def _at(index: tuple[int, ...]) -> str:
 
 def _operands(step: _Step, shape: tuple[int, ...], index: tuple[int, ...]) -> str:
     """The operands of an operation: of an elementwise one, the numbers at an index of its result."""
-    elementwise = isinstance(step.rule, Elementwise)
+    elementwise = hasattr(step.rule, "partials")
     arrays = [arg for arg in step.args if isinstance(arg, (float, int, complex, np.ndarray, np.generic, Array))]
     return " and ".join(_number(arg, shape if elementwise else None, index) for arg in arrays) or "no number"
 

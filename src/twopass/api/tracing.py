@@ -10,8 +10,8 @@ import numpy as np
 import twopass.rules  # noqa: F401 - fills the registry
 from twopass import tree
 from twopass.core.array import Array, stand_in
-from twopass.core.trace import WATCHING, ForwardTrace, ReverseTrace, Trace, running, snapshot
-from twopass.errors import ArgumentError, ShapeError, compose
+from twopass.core.trace import RUNNING, WATCHING, ForwardTrace, ReverseTrace, Trace, snapshot
+from twopass.errors import ArgumentError, ShapeError, TwopassError, compose
 
 __all__ = ["Inputs", "Traced", "as_leaf", "check_like", "conjugated", "handed_out", "trace_forward", "trace_reverse"]
 
@@ -162,7 +162,8 @@ def _primal(leaf: Any, trace: Trace) -> Any:
 
 
 def _run(trace: Trace, f: Function, args: Sequence[Any], inputs: Inputs, has_aux: bool = False) -> Traced:
-    with running(trace):
+    token = RUNNING.set(trace)
+    try:
         out = f(*args)
         aux = None
         if has_aux:
@@ -171,6 +172,14 @@ def _run(trace: Trace, f: Function, args: Sequence[Any], inputs: Inputs, has_aux
                 raise ArgumentError(compose(what, why=f"It returned a {type(out).__name__}."))
             out, aux = out
         traced = Traced(trace, inputs, out, aux)
+    except ValueError as error:
+        # NumPy says "setting an array element with a sequence" where float(x) was refused, in b[0] = x.
+        if isinstance(error.__cause__, TwopassError):
+            raise error.__cause__ from None
+        raise
+    finally:
+        RUNNING.reset(token)
+        trace.closed = True
     watch = WATCHING.get()
     if watch is not None:
         watch.check(trace, traced.leaves, traced.marks)

@@ -20,7 +20,7 @@ from twopass import errors
 from twopass.core.rule import Rule, Spec, is_traced
 from twopass.core.sweep import Node, Pick, backward, tangent
 
-__all__ = ["CAPTURING", "RUNNING", "WATCHING", "ForwardTrace", "ReverseTrace", "Trace", "running", "snapshot"]
+__all__ = ["CAPTURING", "RUNNING", "WATCHING", "ForwardTrace", "ReverseTrace", "Trace", "snapshot"]
 
 _levels = itertools.count(1)
 #: The trace that captures the function which is running, innermost first; for what must know before it sees an array.
@@ -103,25 +103,6 @@ class Trace:
             why = "It was kept in a variable outside that function, where its derivative no longer means anything."
             instead = "Return it from the function (has_aux=True returns values beside the result)."
             raise errors.LeakedTraceError(errors.compose(what, why=why, instead=instead))
-
-
-class running:  # noqa: N801 - a context manager, written as a class because every derivative enters it
-    """While a function runs whose operations a trace records."""
-
-    __slots__ = ("token", "trace")
-
-    def __init__(self, trace: Trace) -> None:
-        self.trace = trace
-
-    def __enter__(self) -> None:
-        self.token = RUNNING.set(self.trace)
-
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
-        RUNNING.reset(self.token)
-        self.trace.closed = True
-        if kind is ValueError and isinstance(error.__cause__, errors.TwopassError):
-            # NumPy says "setting an array element with a sequence" where float(x) was refused, in b[0] = x.
-            raise error.__cause__ from None
 
 
 class ForwardTrace(Trace):

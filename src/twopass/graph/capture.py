@@ -25,8 +25,7 @@ from twopass import tree
 from twopass.core.abstract import Abstract, UnknownShape, refuse_value
 from twopass.core.array import Array
 from twopass.core.rule import Rule, name_of
-from twopass.core.trace import CAPTURING, Trace, snapshot
-from twopass.core.trace import running as recording
+from twopass.core.trace import CAPTURING, RUNNING, Trace, snapshot
 from twopass.errors import CaptureError, compose, user_location
 from twopass.graph.ir import Constant, Graph, Input, Node, Type, pick
 
@@ -196,12 +195,18 @@ class GraphTrace(Trace):
 @contextmanager
 def running(trace: GraphTrace) -> Iterator[None]:
     """While a function runs that a trace captures."""
-    token = CAPTURING.set(trace)
+    token, before = CAPTURING.set(trace), RUNNING.set(trace)
     try:
-        with recording(trace):
-            yield
+        yield
+    except ValueError as error:
+        # NumPy says "setting an array element with a sequence" where float(x) was refused.
+        if isinstance(error.__cause__, CaptureError):
+            raise error.__cause__ from None
+        raise
     finally:
         CAPTURING.reset(token)
+        RUNNING.reset(before)
+        trace.closed = True
 
 
 def picked(node: Node, number: int) -> Node:
