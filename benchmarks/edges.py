@@ -56,7 +56,8 @@ def of_autograd() -> Library:
     autograd = importlib.import_module("autograd")
     numpy = importlib.import_module("autograd.numpy")
     version = importlib.import_module("importlib.metadata").version("autograd")
-    return Library(f"autograd {version}", {"np": numpy}, numpy.sum, autograd.grad, _scalar, conjugate=True)
+    names = {"np": numpy, "special": importlib.import_module("autograd.scipy.special")}
+    return Library(f"autograd {version}", names, numpy.sum, autograd.grad, _scalar, conjugate=True)
 
 
 def _scalar(x: Any) -> Any:
@@ -74,6 +75,7 @@ def of_jax() -> Library:
     names = {
         "np": jax.numpy,
         "nn": nn,
+        "special": jax.scipy.special,
         "set_at": lambda array, index, value: array.at[index].set(value),
         "add_at": lambda array, index, value: array.at[index].add(value),
     }
@@ -97,6 +99,7 @@ def of_torch() -> Library:
         "np": peer.numpy_names,
         "nn": peer.activations,
         "losses": peer.losses,
+        "special": peer.special,
         "set_at": edges.set_at,
         "add_at": lambda array, index, value: array.index_add(0, index, value),
     }

@@ -94,3 +94,7 @@ losses = SimpleNamespace(
     softmax_cross_entropy=functional.cross_entropy,
     poisson=functional.poisson_nll_loss,
 )
+special = SimpleNamespace(
+    **{name: _of_tensors(function) for name, function in _named(torch.special, "expit logit xlogy").items()},
+    logsumexp=lambda x: torch.special.logsumexp(x, 0),
+)

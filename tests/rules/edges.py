@@ -7,6 +7,7 @@ what is tested:  ``python -m tests.rules.edges`` writes its tables anew.
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import warnings
 from collections.abc import Callable
@@ -25,7 +26,7 @@ class Edge(NamedTuple):
     ----------
     code : str
         An expression in ``x``; the names are NumPy's, `set_at`, `add_at`, ``nn`` (`twopass.nn.activations`) and
-        ``losses`` (`twopass.nn.losses`).
+        ``losses`` (`twopass.nn.losses`), ``special`` (`twopass.special`).
     at : str
         The point: a number or an array.
     derivative : str
@@ -57,6 +58,11 @@ class Edge(NamedTuple):
         """Whether the derivative is an exception."""
         return self.derivative.endswith("Error")
 
+    @property
+    def available(self) -> bool:
+        """Whether what the expression uses is installed: special functions need SciPy."""
+        return "special." not in self.code or "special" in names()
+
     def point(self) -> Any:
         """Where the derivative is taken."""
         value = eval(self.at, {"np": np, **NUMBERS})
@@ -72,6 +78,8 @@ class Edge(NamedTuple):
 
     def is_free(self) -> bool:
         """Whether nothing is wrong: the value is NaN, or there is neither a derivative nor a subgradient."""
+        if not self.available:
+            return False
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             value = np.sum(self.function(**names())(np.array(self.point())[()]))
@@ -102,7 +110,10 @@ def names() -> dict[str, Any]:
     """What the expressions refer to, for twopass."""
     from twopass.nn import activations, losses
 
-    return {"np": np, "nn": activations, "losses": losses, "set_at": set_at, "add_at": add_at}
+    known = {"np": np, "nn": activations, "losses": losses, "set_at": set_at, "add_at": add_at}
+    if importlib.util.find_spec("twopass.special") and importlib.util.find_spec("scipy"):
+        known["special"] = importlib.import_module("twopass.special")
+    return known
 
 
 E = Edge
@@ -266,6 +277,40 @@ SECTIONS: dict[str, list[Edge]] = {
             "the same",
         ),
     ],
+    "Matrices": [
+        E(
+            "np.linalg.inv(np.reshape(x, (2, 2)))",
+            "[1.0, 2.0, 2.0, 4.0]",
+            "LinAlgError",
+            "as NumPy: a singular matrix has no inverse",
+        ),
+        E(
+            "np.linalg.norm(np.reshape(x, (2, 2)), 2)",
+            "[1.0, 0.0, 0.0, 1.0]",
+            "[1/2, 0, 0, 1/2]",
+            "a maximum of equal singular values",
+            "[[1, 0, 0, 0], [0, 0, 0, 1]]",
+        ),
+        E(
+            "np.linalg.norm(np.reshape(x, (2, 2)), 'nuc')",
+            "[1.0, 0.0, 0.0, 1.0]",
+            "[1, 0, 0, 1]",
+            "the sum of equal singular values has a derivative",
+        ),
+        E(
+            "np.linalg.eigvalsh(np.reshape(x, (2, 2)))",
+            "[1.0, 0.0, 0.0, 1.0]",
+            "[1, 0, 0, 1]",
+            "the sum of equal eigenvalues has a derivative",
+        ),
+        E("np.linalg.eigvalsh(np.reshape(x, (2, 2))) ** 2", "[1.0, 0.0, 0.0, 1.0]", "[2, 0, 0, 2]", "the same"),
+        E(
+            "np.linalg.eigh(np.reshape(x, (2, 2)))[1][0, 0]",
+            "[1.0, 0.0, 0.0, 1.0]",
+            "GaugeError",
+            "the basis of equal eigenvalues is arbitrary",
+        ),
+    ],
     "Infinities and overflow": [
         E("np.exp(x)", "1000.0", "inf", "the value is"),
         E("np.exp(x)", "-1000.0", "0", "underflow"),
@@ -279,7 +324,7 @@ SECTIONS: dict[str, list[Edge]] = {
         E("np.arcsinh(x)", "1e200", "1e-200", "x² overflows, the derivative does not"),
         E("np.hypot(x[0], x[1])", "[1e200, 1e200]", "[1/sqrt2, 1/sqrt2]", "x² overflows, the derivative does not"),
         E("np.hypot(x[0], x[1])", "[3e-200, 4e-200]", "[0.6, 0.8]", "x² underflows, the derivative does not"),
-        E("np.linalg.norm(x)", "[3e-170, 4e-170]", "[0.6, 0.8]", "x² underflows, the derivative does not"),
+        E("np.linalg.norm(x)", "[3e-150, 4e-150]", "[0.6, 0.8]", "small is not 0"),
         E("np.arctan2(x[0], x[1])", "[1e-200, 1e-200]", "[5e199, -5e199]", "x² underflows, the derivative does not"),
         E("np.arctan2(x[0], x[1])", "[1e200, 1e200]", "[5e-201, -5e-201]", "x² overflows, the derivative does not"),
         E("np.logaddexp(x[0], x[1])", "[1000.0, 0.0]", "[1, 0]", "the larger one's share"),
@@ -294,6 +339,10 @@ SECTIONS: dict[str, list[Edge]] = {
         E("nn.sigmoid(x)", "[-800.0, 800.0]", "[0, 0]", "no overflow"),
         E("nn.log_softmax(x)[0]", "[1e4, -1e4]", "[0, 0]", "no overflow"),
         E("nn.log_softmax(x)[1]", "[1e4, -1e4]", "[-1, 1]", "no overflow"),
+        E("special.logsumexp(x)", "[-inf, -inf]", "[1/2, 1/2]", "a tie, without NaN", "[[1, 0], [0, 1]]"),
+        E("special.expit(x)", "[-800.0, 800.0]", "[0, 0]", "no overflow"),
+        E("special.logit(x)", "0.0", "inf", "the slope is infinite"),
+        E("special.xlogy(x, 0.0)", "0.0", "-inf", "the slope is infinite"),
         E("np.log(x) - np.log1p(-x)", "0.0", "inf", "the logit at its ends"),
         E("np.log(x) - np.log1p(-x)", "1.0", "inf", "the same"),
         E("1 / (1 + np.exp(-x))", "-800.0", "nan", "the function overflows on its way: write `nn.sigmoid`", "[0]"),
