@@ -11,7 +11,7 @@
     ├── CaptureError                    (also TypeError)   a function that cannot be compiled as it is written
     ├── ArgumentError                   (also ValueError)  a wrong argument to a public function
     ├── ShapeError                      (also ValueError)  shapes that do not fit together
-    ├── NotFiniteError                  (also ArithmeticError)   NaN or infinity where training cannot go on
+    ├── NotFiniteError                  (also ArithmeticError)   NaN or infinity, found in training or by debug
     ├── DataError                       (also ValueError)  a data set or file that cannot be used as asked
     ├── ModelError                      (also ValueError)  a saved model that is damaged, foreign or too new
     └── MissingLibraryError             (also ImportError)  a library that only some users need is not installed
@@ -90,7 +90,7 @@ class ShapeError(TwopassError, ValueError):
 
 
 class NotFiniteError(TwopassError, ArithmeticError):
-    """A NaN or an infinity where training cannot go on."""
+    """A NaN or an infinity where training, or a derivative in `twopass.debug`, cannot go on."""
 
 
 class DataError(TwopassError, ValueError):

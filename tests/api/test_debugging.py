@@ -170,6 +170,36 @@ def test_in_scan_and_in_compiled_code():
         np.testing.assert_allclose(compiled(X), tp.grad(looped)(X))  # outside, it is machine code again
 
 
+def test_an_exception_of_numbers_that_are_not_finite():
+    def strict(v):
+        if not np.isfinite(v).all():
+            raise ValueError("no finite matrix")
+        return v * 1.0
+
+    rule = tp.custom_rule(strict, jvp=lambda primals, tangents: (strict(*primals), tangents[0] * 1.0))
+
+    def f(x):
+        return np.sum(rule(np.log(x - 2.0) * x))
+
+    with pytest.raises(tp.errors.NotFiniteError) as caught, tp.debug():
+        tp.grad(f)(X)
+    message = re.sub(r" \(at [^)]*\)", "", str(caught.value))
+    given = "strict was given NaN, and raised ValueError: no finite matrix"
+    assert message == f"{given}. It was made by np.log, given -2.0."
+    with pytest.raises(np.linalg.LinAlgError), tp.debug():
+        tp.grad(lambda x: np.sum(np.linalg.inv(np.multiply.outer(x, x))))(X)
+
+
+def test_it_is_a_decorator_too():
+    with pytest.raises(tp.errors.NotFiniteError, match=r"np\.sqrt"):
+        tp.debug()(tp.grad(root))(X)
+    with (
+        pytest.raises(tp.errors.ArgumentError, match=r"nan must be True or False.*with tp\.debug\(\):"),
+        tp.debug(root),
+    ):
+        pass
+
+
 def test_custom_rules_are_named():
     def cube(x):
         return x**3

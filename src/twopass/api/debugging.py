@@ -21,7 +21,7 @@ from twopass.core.array import Array, stand_in
 from twopass.core.operators import Scatter
 from twopass.core.rule import Rule
 from twopass.core.trace import WATCHING, ForwardTrace, ReverseTrace
-from twopass.errors import NotFiniteError, compose
+from twopass.errors import ArgumentError, NotFiniteError, compose
 
 __all__ = ["debug"]
 
@@ -48,7 +48,9 @@ def debug(nan: bool = True, inf: bool = False) -> Iterator[None]:
     Raises
     ------
     NotFiniteError
-        At the end of the pass that met one.
+        At the end of the pass that met one, or when an operation raises because of one.
+    ArgumentError
+        When an option is neither True nor False.
 
     Notes
     -----
@@ -65,6 +67,10 @@ def debug(nan: bool = True, inf: bool = False) -> Iterator[None]:
     Traceback (most recent call last):
     twopass.errors.NotFiniteError: np.log made NaN (at ...:2). It was given -0.5, at index (1,).
     """
+    for name, value in (("nan", nan), ("inf", inf)):
+        if not isinstance(value, bool):
+            what = f"debug: {name} must be True or False, not {value!r}"
+            raise ArgumentError(compose(what, instead="Write with tp.debug(): around the call."))
     token = WATCHING.set(Watch(nan, inf))
     try:
         with np.errstate(all="ignore"):  # an exception will say more than NumPy's warnings
@@ -161,7 +167,11 @@ class _Logged:
         given, directions = list(args), list(marks)
         frame = errors.user_frame(2)
         where = None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
-        y, mark = super().record(rule, args, kwargs, slots, marks)  # type: ignore[misc]
+        try:
+            y, mark = super().record(rule, args, kwargs, slots, marks)  # type: ignore[misc]
+        except Exception as error:
+            _explain_exception(self.log, rule, given, where, error)
+            raise
         outputs, places = (tuple(y), tuple(mark)) if rule.outputs else ((y,), (mark,))
         self.log.add(_Step(rule, given, kwargs, list(slots), directions, outputs, where), places)
         return y, mark
@@ -215,6 +225,27 @@ def _forward(watch: Watch, trace: Any, value: Any) -> str:
     return compose(what, where=step.where, why=" ".join(_made_of(watch, trace.log, step, output)))
 
 
+def _explain_exception(log: _Log, rule: Rule, args: list[Any], where: str | None, error: Exception) -> None:
+    """Raise another exception if an operation has raised one of numbers that are not finite: many of LAPACK's do."""
+    for watch in (Watch(nan=True, inf=False), Watch(nan=False, inf=True)):
+        for arg in args:
+            maker = log.of_value.get(id(arg))
+            if watch.holds(arg):
+                what = f"{_name(rule)} was given {_kind(watch, arg)}, and raised {type(error).__name__}: {error}"
+                why = "It came with an argument of the function, or from outside."
+                if maker is not None:
+                    source, _ = _origin(watch, log, maker)
+                    why = f"It was made by {_source(watch, source)}."
+                raise NotFiniteError(compose(what, where=where, why=why)) from error
+
+
+def _source(watch: Watch, step: _Step) -> str:
+    """An operation that made something bad, its line, and what it made it of."""
+    made = next(output for output in step.outputs if watch.holds(output))
+    where = f" (at {step.where})" if step.where else ""
+    return f"{_name(step.rule)}{where}, given {_operands(step, np.shape(made), _first(watch.bad(made)))}"
+
+
 def _made_of(watch: Watch, log: _Log, step: _Step, output: Any) -> Iterator[str]:
     """The operands of an operation at the first bad element; and where an infinity among them comes from."""
     place = _first(watch.bad(output))
@@ -225,10 +256,7 @@ def _made_of(watch: Watch, log: _Log, step: _Step, output: Any) -> Iterator[str]
         if not watch.inf and maker is not None and infinite.holds(arg):
             source, operand = _origin(infinite, log, maker)
             if operand is None and source is not step:
-                made = next(out for out in source.outputs if infinite.holds(out))
-                where = f" (at {source.where})" if source.where else ""
-                of = _operands(source, np.shape(made), _first(infinite.bad(made)))
-                yield f"The infinity was made by {_name(source.rule)}{where}, given {of}."
+                yield f"The infinity was made by {_source(infinite, source)}."
                 return
 
 
