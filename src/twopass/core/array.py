@@ -24,6 +24,7 @@ from twopass.core.rule import CREATORS, ENGINE, IN_PLACE, METHODS, RULES, SELF_C
 from twopass.core.trace import Trace, Unknown, snapshot
 from twopass.core.views import Flat, View, check_writeable, write_through
 from twopass.errors import (
+    BUFFER,
     CaptureError,
     DetachedError,
     UnknownShapeError,
@@ -300,7 +301,7 @@ def _store(out: Any, result: Any) -> Any:
             compose(
                 "a traced result cannot be written into a plain ndarray with out=",
                 why="Its derivative would be lost.",
-                instead="Leave out= away, or make the buffer with np.empty_like(x) or np.zeros_like(x) of a traced x.",
+                instead=f"Leave out= away, or {BUFFER}.",
             )
         )
     out[...] = result
@@ -328,8 +329,8 @@ def _refuse(what: str) -> NoReturn:
     raise DetachedError(
         compose(
             f"{what} would turn a traced array into a plain one and lose its derivative",
-            instead="Use NumPy functions on it (np.stack instead of np.array of a list), make buffers with "
-            "np.zeros_like(x) or np.zeros(shape, like=x), or say tp.stop_gradient(x) if no derivative should flow.",
+            instead=f"Use NumPy functions on it. To assign into an array (b[i] = x), or in the place of np.array of a "
+            f"list, {BUFFER}. If no derivative should flow, say tp.stop_gradient(x).",
         )
     )
 
