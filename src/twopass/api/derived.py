@@ -10,26 +10,14 @@ import numpy as np
 
 from twopass import tree
 from twopass.api.forward import check_tuples, jvp
-from twopass.api.reverse import grad, positions, pull
-from twopass.api.tracing import Function, Inputs, Traced, trace_forward, trace_reverse
+from twopass.api.products import Seeds, pull_many, push_many, size_of
+from twopass.api.reverse import grad, positions
+from twopass.api.tracing import Function, Inputs, Traced, trace_reverse
 from twopass.errors import ArgumentError, compose
 
 __all__ = ["hessian", "hvp", "jacobian"]
 
 Mode = Literal["auto", "forward", "reverse"]
-
-
-def _basis(leaves: Sequence[Any]) -> Any:
-    """For each element of each leaf, in order: leaves of zeros with a one there."""
-    for i, leaf in enumerate(leaves):
-        for place in np.ndindex(np.shape(leaf)):
-            unit = [np.zeros(np.shape(other), other.dtype) for other in leaves]
-            unit[i][place] = 1
-            yield unit
-
-
-def _size(leaves: Sequence[Any]) -> int:
-    return sum(int(np.prod(np.shape(leaf), dtype=np.int64)) for leaf in leaves)
 
 
 def jacobian(f: Function, argnums: int | tuple[int, ...] = 0, mode: Mode = "auto") -> Function:
@@ -44,8 +32,8 @@ def jacobian(f: Function, argnums: int | tuple[int, ...] = 0, mode: Mode = "auto
     argnums : int or tuple of int
         Position of the argument (a tree of float arrays), or of several.
     mode : {"auto", "forward", "reverse"}
-        Forward costs one run of `f` for each element of the arguments, reverse one backward pass for each element of
-        the output; "auto" takes the cheaper one.
+        Forward takes a tangent for each element of the arguments, reverse a cotangent for each element of the output;
+        "auto" takes what is fewer. Many go through `f` as a batch (`vmap`).
 
     Returns
     -------
@@ -79,59 +67,42 @@ def jacobian(f: Function, argnums: int | tuple[int, ...] = 0, mode: Mode = "auto
             if np.iscomplexobj(leaf):
                 what = "jacobian is defined for real inputs and outputs only"
                 raise ArgumentError(compose(what, instead="Use tp.vjp or tp.jvp for complex values."))
-        forward = mode == "forward" or (mode == "auto" and _size(traced.inputs.leaves) < _size(traced.leaves))
+        forward = mode == "forward" or (mode == "auto" and size_of(traced.inputs.leaves) < size_of(traced.leaves))
         rows = _columns_forward(call, args, numbers, traced) if forward else _rows_reverse(traced)
         return assemble(rows, traced.inputs, traced.structure, isinstance(argnums, (tuple, list)))
 
     return differentiated
 
 
+def _identity(size: int) -> Seeds:
+    return lambda start, stop: np.eye(stop - start, size, start)
+
+
 def _rows_reverse(traced: Traced) -> list[list[Any]]:
-    """``[output leaf][input leaf]``, by one backward pass for each output element."""
-    outs, inputs = traced.leaves, traced.inputs
-    pulled = [tree.leaves(pull(traced, unit)) for unit in _basis([np.asarray(_like(leaf)) for leaf in outs])]
+    """``[output leaf][input leaf]``, by a backward pass for each output element."""
+    count = size_of(traced.leaves)
+    rows = pull_many(traced, count, _identity(count))
     blocks, start = [], 0
-    for out in outs:
-        count = _size([out])
-        rows = pulled[start : start + count]
-        start += count
-        blocks.append(
-            [
-                np.reshape(np.stack([row[i] for row in rows]), (*np.shape(out), *leaf.shape))
-                if rows
-                else np.zeros((*np.shape(out), *leaf.shape), leaf.dtype)
-                for i, leaf in enumerate(inputs.leaves)
-            ]
-        )
+    for out in traced.leaves:
+        stop = start + size_of([out])
+        pairs = zip(rows, traced.inputs.leaves, strict=True)
+        blocks.append([np.reshape(part[start:stop], (*np.shape(out), *leaf.shape)) for part, leaf in pairs])
+        start = stop
     return blocks
 
 
-def _like(leaf: Any) -> Any:
-    return np.zeros(np.shape(leaf), leaf.dtype if hasattr(leaf, "dtype") else np.float64)
-
-
 def _columns_forward(f: Function, args: Sequence[Any], numbers: Sequence[int], traced: Traced) -> list[list[Any]]:
-    """``[output leaf][input leaf]``, by one forward pass for each input element."""
-    inputs: Inputs = traced.inputs
-
-    def of_inputs(*chosen: Any) -> Any:
-        replaced = dict(zip(numbers, chosen, strict=True))
-        return f(*[replaced.get(i, value) for i, value in enumerate(args)])
-
-    primals = inputs.regroup(inputs.leaves)
-    pushed = []
-    for unit in _basis(inputs.leaves):
-        run = trace_forward(of_inputs, primals, inputs.regroup(unit))
-        pushed.append([np.zeros_like(leaf) if t is None else t for leaf, t in zip(run.leaves, run.marks, strict=True)])
-    blocks = []
-    for i, out in enumerate(traced.leaves):
-        row, start = [], 0
-        for leaf in inputs.leaves:
-            columns = [column[i] for column in pushed[start : start + _size([leaf])]]
-            start += len(columns)
-            shape = (*np.shape(out), *leaf.shape)
-            row.append(np.reshape(np.stack(columns, axis=-1), shape) if columns else np.zeros(shape))
-        blocks.append(row)
+    """``[output leaf][input leaf]``, by a forward pass for each input element."""
+    inputs = traced.inputs.leaves
+    count = size_of(inputs)
+    columns = [np.moveaxis(part, 0, -1) for part in push_many(f, args, numbers, traced, count, _identity(count))]
+    blocks: list[list[Any]] = [[] for _ in columns]
+    start = 0
+    for leaf in inputs:
+        stop = start + size_of([leaf])
+        for row, part in zip(blocks, columns, strict=True):
+            row.append(np.reshape(part[..., start:stop], (*part.shape[:-1], *leaf.shape)))
+        start = stop
     return blocks
 
 
