@@ -30,10 +30,19 @@ def size_of(leaves: Sequence[Any]) -> int:
 
 
 def push_many(
-    f: Function, args: Sequence[Any], numbers: Sequence[int], traced: Traced, count: int, seeds: Seeds
+    f: Function,
+    args: Sequence[Any],
+    numbers: Sequence[int],
+    inputs: Inputs,
+    outputs: int,
+    count: int,
+    seeds: Seeds,
+    few: int = FEW,
 ) -> list[Any]:
-    """``J @ t`` for each of `count` tangents: for each output leaf, an array ``(count, *leaf.shape)``."""
-    inputs: Inputs = traced.inputs
+    """``J @ t`` for each of `count` tangents, at least one: for each output leaf, an array ``(count, *leaf.shape)``.
+
+    Up to `few` are computed one by one; `outputs` is the number of elements of the output.
+    """
     primals = inputs.regroup(inputs.leaves)
 
     def of_inputs(*chosen: Any) -> Any:
@@ -44,27 +53,25 @@ def push_many(
         run = trace_forward(of_inputs, primals, inputs.regroup(tangents))
         return [_zeros(leaf) if mark is None else mark for leaf, mark in zip(run.leaves, run.marks, strict=True)]
 
-    return _products(push, inputs.leaves, traced.leaves, count, seeds)
+    return _products(push, inputs.leaves, outputs, count, seeds, few)
 
 
-def pull_many(traced: Traced, count: int, seeds: Seeds) -> list[Any]:
-    """``c @ J`` for each of `count` cotangents: for each input leaf, an array ``(count, *leaf.shape)``."""
+def pull_many(traced: Traced, count: int, seeds: Seeds, few: int = FEW) -> list[Any]:
+    """``c @ J`` for each of `count` cotangents, at least one: for each input leaf, ``(count, *leaf.shape)``."""
 
     def pull_back(*cotangents: Any) -> list[Any]:
         return tree.leaves(pull(traced, cotangents))
 
-    return _products(pull_back, traced.leaves, traced.inputs.leaves, count, seeds)
+    return _products(pull_back, traced.leaves, size_of(traced.inputs.leaves), count, seeds, few)
 
 
 def _products(
-    function: Callable[..., list[Any]], given: Sequence[Any], wanted: Sequence[Any], count: int, seeds: Seeds
+    function: Callable[..., list[Any]], given: Sequence[Any], wanted: int, count: int, seeds: Seeds, few: int
 ) -> list[Any]:
-    if not count:
-        return [np.zeros((0, *np.shape(leaf)), _dtype(leaf)) for leaf in wanted]
-    if count <= FEW:
+    if count <= few:
         rows = [function(*(part[0] for part in _split(seeds(i, i + 1), given))) for i in range(count)]
-        return [np.stack([row[i] for row in rows]) for i in range(len(wanted))]
-    step = max(LARGEST // max(size_of(given), size_of(wanted), 1), 32)
+        return [np.stack(column) for column in zip(*rows, strict=True)]
+    step = max(LARGEST // max(size_of(given), wanted, 1), 32)
     run = vmap(function)
     parts = [run(*_split(seeds(start, stop), given)) for start, stop in _ranges(count, step)]
     return parts[0] if len(parts) == 1 else [np.concatenate(columns) for columns in zip(*parts, strict=True)]

@@ -55,7 +55,7 @@ def stand_in(value: Any) -> Any:
 def is_differentiated(value: Any) -> bool:
     """Whether a derivative is computed of a value at some level: it is not merely captured or batched."""
     while type(value) is Array:
-        if not value._trace.captures:
+        if not value._trace.captures or value._trace.differentiates:
             return True
         value = value._primal.values if isinstance(value._primal, Abstract) else value._primal
     return False

@@ -27,7 +27,7 @@ from twopass.core.rule import Elementwise, Rule, detach, name_of
 from twopass.core.trace import Trace
 from twopass.errors import CaptureError, compose
 
-__all__ = ["ONE_BY_ONE", "BatchTrace", "Batched", "Call", "elementwise", "holds_batched"]
+__all__ = ["ONE_BY_ONE", "BatchTrace", "Batched", "Call", "elementwise", "holds_batched", "nested", "rebuilt"]
 
 #: A rule gives this for a call that it has no better way for than one example after the other.
 ONE_BY_ONE = NotImplemented
@@ -215,7 +215,7 @@ class BatchTrace(Trace):
         if not isinstance(y, (tuple, list)):
             return self._lifted(y)
         parts = [self._lifted(part) for part in y]
-        return _rebuilt(y, parts)
+        return rebuilt(y, parts)
 
     def _lifted(self, value: Any) -> Any:
         return Array(self, value, None) if isinstance(value, (Batched, np.ndarray, Array)) else value
@@ -250,21 +250,21 @@ class BatchTrace(Trace):
         else:
             examples = [None] * len(parts)
         made = [Batched(part, example) for part, example in zip(parts, examples, strict=True)]
-        return made[0] if parts is not y else _rebuilt(y, made)
+        return made[0] if parts is not y else rebuilt(y, made)
 
     def _own(self, value: Any) -> Any:
         """Arguments with a `Batched` in the place of every array of this trace."""
         if type(value) is Array:
             value._refresh()
             return value._primal if value._trace is self else value
-        return _nested(value, self._own)
+        return nested(value, self._own)
 
     # --- functions of one example ---------------------------------------------------------------------------------
 
     def map(
         self, function: Callable[..., Sequence[Any]], operands: Sequence[Any], batched: Sequence[bool]
     ) -> list[Any]:
-        """All values of the results of a function of one example, which takes values of all where they are `batched`."""
+        """Call a function of one example with values of all, where they are `batched`; all values of its results."""
         inner = BatchTrace(self.size)
         try:
             arrays = [inner.array(x) if own else x for x, own in zip(operands, batched, strict=True)]
@@ -284,16 +284,16 @@ def holds_batched(value: Any) -> bool:
     return isinstance(value, Batched)
 
 
-def _rebuilt(container: Any, items: Sequence[Any]) -> Any:
+def rebuilt(container: Any, items: Sequence[Any]) -> Any:
     """A list, tuple or named tuple like another, of other items."""
     kind = type(container)
     return kind(*items) if hasattr(kind, "_fields") else kind(items)
 
 
-def _nested(value: Any, replace: Callable[[Any], Any]) -> Any:
+def nested(value: Any, replace: Callable[[Any], Any]) -> Any:
     """A container with its items replaced; everything else as it is."""
     if isinstance(value, (tuple, list)):
-        return _rebuilt(value, [replace(item) for item in value])
+        return rebuilt(value, [replace(item) for item in value])
     if isinstance(value, dict):
         return {key: replace(item) for key, item in value.items()}
     if isinstance(value, slice):
@@ -308,14 +308,14 @@ def _first(value: Any) -> Any:
         if isinstance(value, Batched)
         else stand_in(value)
         if type(value) is Array
-        else _nested(value, _first)
+        else nested(value, _first)
     )
 
 
 def _at(value: Any, number: int) -> Any:
     if isinstance(value, Batched):
         return value.at(number)
-    return _nested(value, lambda item: _at(item, number))
+    return nested(value, lambda item: _at(item, number))
 
 
 # --- one example after the other --------------------------------------------------------------------------------------
@@ -332,7 +332,7 @@ def _one_by_one(call: Call) -> Any:
     if not isinstance(first, (tuple, list)):
         return _stacked(call, rows)
     columns = [_stacked(call, [row[i] for row in rows]) for i in range(len(first))]
-    return _rebuilt(first, columns)
+    return rebuilt(first, columns)
 
 
 def _stacked(call: Call, rows: list[Any]) -> Batched:
