@@ -118,7 +118,7 @@ class Call(NamedTuple):
     run: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    trace: BatchTrace
+    trace: Any
 
     def whole(self, x: Any) -> Any:
         """The values of an operand, with the batch axis: repeated, if all examples share it."""
