@@ -70,7 +70,7 @@ def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
                 arg._refresh()
             if trace is None or arg._trace.level > trace.level:
                 trace = arg._trace
-    if trace is None or kwargs or type(args[-1]) is tuple:
+    if trace is None or _nests(kwargs.values()) or (type(args[-1]) is tuple and _nests(args[-1])):
         inside = _capturing((args, kwargs))  # captured arrays may be in an index, or a mask in the keywords
         if inside is not None and (trace is None or inside.level > trace.level):
             trace = inside
@@ -100,6 +100,11 @@ def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         further = args[1:] if rule.function is operator.getitem else snapshot(args[1:])
         result._view = View(args[0], args[0]._version, rule, further, kwargs)
     return result
+
+
+def _nests(values: Any) -> bool:
+    """Whether some values may be, or have in them, traced arrays."""
+    return any([type(value) in _NESTING for value in values])
 
 
 _PLAIN = "Pass tp.stop_gradient(x) if no derivative should flow there."
@@ -773,6 +778,9 @@ class Array:
             raise UnsupportedOperatorError(compose(what, instead="Use a NumPy function, or tp.stop_gradient(x)."))
         raise AttributeError(f"a traced array has no attribute {name!r}")
 
+
+#: Types of which a value may hold a traced array.
+_NESTING = frozenset({Array, tuple, list, dict, slice})
 
 #: Functions that change an argument.
 IN_PLACE = frozenset({np.put, np.place, np.putmask, np.copyto, np.put_along_axis, np.fill_diagonal})

@@ -138,6 +138,8 @@ class Call(NamedTuple):
 
 def elementwise(call: Call) -> Any:
     """A function of each element alone, with broadcasting."""
+    if not call.kwargs and len({arg.ndim if type(arg) is Batched else None for arg in call.args}) == 1:
+        return call.run(*[arg.values for arg in call.args])
     ndim = max(map(_ndim, (*call.args, *call.kwargs.values())))
     args = [call.aligned(arg, ndim) for arg in call.args]
     return call.run(*args, **{key: call.aligned(arg, ndim) for key, arg in call.kwargs.items()})
@@ -234,7 +236,7 @@ class BatchTrace(Trace):
         if self.closed:
             self.check_open()
         call = Call(self.size, function, run, self._own(args), self._own(kwargs), self)
-        if not holds_batched((call.args, call.kwargs)):
+        if not any([type(arg) is Batched for arg in call.args]) and not holds_batched((call.args, call.kwargs)):
             return run(*call.args, **call.kwargs)
         y = ONE_BY_ONE if rule is None else rule(call)
         if y is ONE_BY_ONE:
@@ -290,8 +292,13 @@ def rebuilt(container: Any, items: Sequence[Any]) -> Any:
     return kind(*items) if hasattr(kind, "_fields") else kind(items)
 
 
+_CONTAINERS = frozenset({tuple, list, dict, slice})
+
+
 def nested(value: Any, replace: Callable[[Any], Any]) -> Any:
     """A container with its items replaced; everything else as it is."""
+    if type(value) not in _CONTAINERS and not isinstance(value, (tuple, list, dict)):
+        return value
     if isinstance(value, (tuple, list)):
         return rebuilt(value, [replace(item) for item in value])
     if isinstance(value, dict):
@@ -303,13 +310,9 @@ def nested(value: Any, replace: Callable[[Any], Any]) -> Any:
 
 def _first(value: Any) -> Any:
     """Arguments with the first example in the place of each batch."""
-    return (
-        value.example
-        if isinstance(value, Batched)
-        else stand_in(value)
-        if type(value) is Array
-        else nested(value, _first)
-    )
+    if type(value) is Batched:
+        return value.example
+    return stand_in(value) if type(value) is Array else nested(value, _first)
 
 
 def _at(value: Any, number: int) -> Any:
