@@ -38,8 +38,8 @@ def test_no_dependence_is_missed(case):
     def total(*xs):
         return sum(np.sum(leaf**2) for leaf in function(*xs))
 
-    for f in (function, tp.grad(total, tuple(range(len(operands))))):
-        numbers = tuple(range(len(operands)))
+    numbers = tuple(range(len(operands)))
+    for f in (function, tp.grad(total, numbers))[: 2 if case.number < 2 else 1]:
         blocks = tp.tree.leaves(tp.jacobian(f, numbers)(*operands))
         try:
             table = detected(f, *operands)

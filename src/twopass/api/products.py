@@ -37,11 +37,11 @@ def push_many(
     outputs: int,
     count: int,
     seeds: Seeds,
-    few: int = FEW,
+    few: int | None = None,
 ) -> list[Any]:
     """``J @ t`` for each of `count` tangents, at least one: for each output leaf, an array ``(count, *leaf.shape)``.
 
-    Up to `few` are computed one by one; `outputs` is the number of elements of the output.
+    Up to `few` (by default `FEW`) are computed one by one; `outputs` is the number of elements of the output.
     """
     primals = inputs.regroup(inputs.leaves)
 
@@ -56,7 +56,7 @@ def push_many(
     return _products(push, inputs.leaves, outputs, count, seeds, few)
 
 
-def pull_many(traced: Traced, count: int, seeds: Seeds, few: int = FEW) -> list[Any]:
+def pull_many(traced: Traced, count: int, seeds: Seeds, few: int | None = None) -> list[Any]:
     """``c @ J`` for each of `count` cotangents, at least one: for each input leaf, ``(count, *leaf.shape)``."""
 
     def pull_back(*cotangents: Any) -> list[Any]:
@@ -66,9 +66,9 @@ def pull_many(traced: Traced, count: int, seeds: Seeds, few: int = FEW) -> list[
 
 
 def _products(
-    function: Callable[..., list[Any]], given: Sequence[Any], wanted: int, count: int, seeds: Seeds, few: int
+    function: Callable[..., list[Any]], given: Sequence[Any], wanted: int, count: int, seeds: Seeds, few: int | None
 ) -> list[Any]:
-    if count <= few:
+    if count <= (FEW if few is None else few):
         rows = [function(*(part[0] for part in _split(seeds(i, i + 1), given))) for i in range(count)]
         return [np.stack(column) for column in zip(*rows, strict=True)]
     step = max(LARGEST // max(size_of(given), wanted, 1), 32)

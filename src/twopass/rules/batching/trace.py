@@ -90,8 +90,8 @@ class Batched(Abstract):
         why = "The function runs once for the whole batch, and the value differs from example to example."
         instead = (
             "Write np.where for a choice between values, tp.scan for a loop of a fixed length, "
-            "np.asarray(table, like=i)[i] for an index into a plain array, np.zeros_like(x) for a buffer, or call the "
-            "function for one example after the other."
+            "np.asarray(table, like=i)[i] for an index into a plain array, np.zeros_like(x) for a buffer, np.stack for "
+            "np.array of a list, or call the function for one example after the other."
         )
         raise CaptureError(
             compose(f"{what} needs one value, but tp.vmap has a batch of them", why=why, instead=instead)
