@@ -104,7 +104,7 @@ def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def _nests(values: Any) -> bool:
     """Whether some values may be, or have in them, traced arrays."""
-    return any([type(value) in _NESTING for value in values])
+    return any(type(value) in _NESTING for value in values)
 
 
 _PLAIN = "Pass tp.stop_gradient(x) if no derivative should flow there."

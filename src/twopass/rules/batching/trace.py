@@ -236,7 +236,7 @@ class BatchTrace(Trace):
         if self.closed:
             self.check_open()
         call = Call(self.size, function, run, self._own(args), self._own(kwargs), self)
-        if not any([type(arg) is Batched for arg in call.args]) and not holds_batched((call.args, call.kwargs)):
+        if not any(type(arg) is Batched for arg in call.args) and not holds_batched((call.args, call.kwargs)):
             return run(*call.args, **call.kwargs)
         y = ONE_BY_ONE if rule is None else rule(call)
         if y is ONE_BY_ONE:
