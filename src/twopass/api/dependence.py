@@ -232,6 +232,6 @@ def detect(f: Function, args: Sequence[Any], numbers: Sequence[int], inputs: Inp
         own = [trace._own(leaf) for leaf in leaves]
     finally:
         trace.closed = True
-    sets = [np.reshape(trace._sets_of(leaf), (count, -1)) for leaf in own]
+    sets = [np.reshape(trace._sets_of(leaf), (count, int(np.size(_examples(leaf))))) for leaf in own]
     table = np.concatenate(sets, axis=1).T if sets else np.zeros((0, count), bool)
     return Pattern(table.shape, *np.nonzero(table))
