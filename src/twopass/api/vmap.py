@@ -209,4 +209,4 @@ def _output(trace: BatchTrace, leaf: Any, axis: Axis) -> Any:
         raise ShapeError(compose(what, instead="Give another axis in out_axes."))
     moved = np.moveaxis(values, 0, axis)
     # The result shares no memory with an argument, nor with another result.
-    return moved._clone() if type(moved) is Array else np.array(moved)
+    return moved._clone() if type(moved) is Array else np.array(moved, order="C")

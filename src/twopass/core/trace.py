@@ -91,6 +91,9 @@ class Trace:
     #: Whether the trace records calls whose operands have no values: all calls, those without a derivative included.
     captures = False
 
+    #: Whether a trace that captures does so for the sake of derivatives, so that rules of the user's own count.
+    differentiates = False
+
     def __init__(self) -> None:
         self.level = next(_levels)
         self.closed = False
