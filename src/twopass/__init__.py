@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from twopass import data, errors, nn, optim, train, tree
     from twopass.api import (
         check_grads,
+        checkpoint,
         custom_rule,
         elementwise_grad,
         finite_difference,
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Trainer",
     "check_grads",
+    "checkpoint",
     "compile",
     "custom_rule",
     "data",

@@ -4,11 +4,13 @@ from twopass.api.custom import custom_rule, stop_gradient
 from twopass.api.derived import hessian, hvp, jacobian
 from twopass.api.forward import jvp
 from twopass.api.numerical import check_grads, finite_difference
+from twopass.api.recompute import checkpoint
 from twopass.api.reverse import elementwise_grad, grad, value_and_grad, vjp
 from twopass.api.scan import scan
 
 __all__ = [
     "check_grads",
+    "checkpoint",
     "custom_rule",
     "elementwise_grad",
     "finite_difference",

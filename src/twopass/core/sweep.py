@@ -13,7 +13,7 @@ arithmetic, as in ``sqrt(x) ** 2``, has no mask.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ import numpy as np
 from twopass.core.operators import Scatter
 from twopass.core.rule import Rule, Spec, is_traced
 
-__all__ = ["Node", "Pick", "backward", "fit", "tangent"]
+__all__ = ["Forgotten", "Node", "Pick", "backward", "fit", "tangent"]
 
 
 class Node(NamedTuple):
@@ -43,6 +43,14 @@ class Pick(NamedTuple):
     """Stands in a node's place for a rule: output number `slots[0]` of an operator with several outputs."""
 
     specs: tuple[Spec, ...]
+
+
+class Forgotten(NamedTuple):
+    """Stands in a node's place for a rule: those from `start` to `stop` are made again by `recall`."""
+
+    start: int
+    stop: int
+    recall: Callable[[], Sequence[Node]]
 
 
 def _sum_to_shape(value: Any, shape: tuple[int, ...]) -> Any:
@@ -165,6 +173,7 @@ def backward(tape: Sequence[Node], seeds: Sequence[tuple[int, Any]], inputs: Seq
     for index, value in seeds:
         cotangents.add(index, value, None)
     values, alive = cotangents.values, cotangents.alive
+    recalled: list[tuple[int, list[Node]]] = []
     with np.errstate(all="ignore"):
         for index in range(max(values, default=-1), -1, -1):
             cotangent = values.get(index)
@@ -174,6 +183,10 @@ def backward(tape: Sequence[Node], seeds: Sequence[tuple[int, Any]], inputs: Seq
             rule = node.rule
             if rule is None:
                 continue
+            while type(rule) is Forgotten:
+                cotangents.tape = tape = _recall(tape, index, rule, recalled)
+                node = tape[index]
+                rule = node.rule
             del values[index]
             if type(rule) is Pick:
                 cotangents.add_output(node.parents[0], node.slots[0], rule.specs, cotangent)
@@ -183,6 +196,18 @@ def backward(tape: Sequence[Node], seeds: Sequence[tuple[int, Any]], inputs: Seq
                 for slot, parent in zip(node.slots, node.parents):  # noqa: B905 - of one length; this loop is hot
                     cotangents.add(parent, rule.pull(slot, cotangent, node.y, node.args, node.kwargs), None)
     return [values.get(index) for index in inputs]
+
+
+def _recall(tape: Sequence[Node], index: int, segment: Forgotten, recalled: list[tuple[int, list[Node]]]) -> list[Node]:
+    """The tape with the nodes of a segment in their places, and without those that the sweep has passed."""
+    tape = list(tape) if not recalled else tape  # the first time: the tape itself stays as it is
+    assert isinstance(tape, list)
+    while recalled and recalled[-1][0] > index:
+        start, nodes = recalled.pop()
+        tape[start : start + len(nodes)] = nodes
+    recalled.append((segment.start, tape[segment.start : segment.stop]))
+    tape[segment.start : segment.stop] = segment.recall()
+    return tape
 
 
 def _pull_with_masks(cotangents: _Cotangents, node: Node, cotangent: Any, alive: Any) -> None:
