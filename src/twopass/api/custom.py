@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -15,7 +16,8 @@ from twopass.api.reverse import vjp as differentiate_reverse
 from twopass.api.tracing import Function, check_like, conjugated
 from twopass.core.array import Array, apply
 from twopass.core.rule import Rule, detach, name_of
-from twopass.errors import ArgumentError, CaptureError, compose
+from twopass.core.trace import Trace
+from twopass.errors import ArgumentError, CaptureError, DetachedError, compose
 
 __all__ = ["custom_rule", "stop_gradient"]
 
@@ -48,19 +50,12 @@ class _UserCall:
     given, the other one is its transpose, which reverse mode finds because each is a linear function.
     """
 
-    def __init__(
-        self,
-        f: Function,
-        jvp: Callable[..., Any] | None,
-        vjp: Callable[..., Any] | None,
-        structure: tree.Structure,
-    ) -> None:
-        self.f = f
-        self.jvp = jvp
-        self.vjp = vjp
+    def __init__(self, owner: _UserFunction, structure: tree.Structure, trace: Trace) -> None:
+        self.owner = owner
         self.structure = structure
+        self.trace = trace  # that the call belongs to
         self.result = structure  # of the output, known after the run
-        self.pullback: Callable[..., Any] = lambda _: ()
+        self.pullback: Callable[..., Any] | None = None
         self.pulled: tuple[Any, list[Any]] = (None, [])
 
     def args(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
@@ -70,45 +65,95 @@ class _UserCall:
     def run(self, *leaves: Any) -> tuple[Any, ...]:
         """Compute the function; the leaves of its result."""
         args = self.args(leaves)
-        if self.vjp is not None:
-            out, self.pullback = _pair(self.vjp(*args), "vjp", "(output, pullback)")
+        if any(type(leaf) is Array for leaf in leaves):
+            out = self.owner(*args)  # older traces know this rule, too
+        elif self.owner.vjp is not None:
+            out, self.pullback = _pair(self.owner.vjp(*args), "vjp", "(output, pullback)")
         else:
-            out = self.f(*args)
+            out = self.owner.f(*args)
         flat, self.result = tree.flatten(out)
+        self.check(flat)
         return tuple(leaf if type(leaf) is Array else np.asarray(leaf)[()] for leaf in flat)
 
     def push(self, given: dict[int, Any], y: Sequence[Any], args: Sequence[Any]) -> tuple[Any, ...]:
         """Tangents of the outputs."""
         directions = self.args([given.get(i, _zeros(arg)) for i, arg in enumerate(args)])
-        if self.jvp is not None:
-            _, out = _pair(self.jvp(self.args(args), directions), "jvp", "(output, tangent)")
+        if self.owner.jvp is not None:
+            _, out = _pair(self.owner.jvp(self.args(args), directions), "jvp", "(output, tangent)")
         else:
             # The pullback c -> J^T c is linear: its transpose applied to the tangents is J t.
             zeros = tree.unflatten(self.result, [np.zeros_like(leaf) for leaf in y])
-            out = differentiate_reverse(lambda c: tuple(self.pullback(c)), zeros)[1](directions)[0]
-        return tuple(check_like(out, y, self.result, "tangent returned by jvp"))
+            back = functools.partial(self._cotangents, args=args)
+            flat = [given.get(i, _cotangent(arg, None)) for i, arg in enumerate(args)]
+            out = differentiate_reverse(back, zeros)[1](flat)[0]
+        tangents = check_like(out, y, self.result, "tangent returned by jvp")
+        self.check(tangents)
+        return tuple(tangents)
 
-    def pull(self, cotangent: Sequence[Any], args: Sequence[Any]) -> list[Any]:
+    def pull(self, cotangent: Any, args: Sequence[Any]) -> list[Any]:
         """Cotangents of all operands. The sweep asks for them one by one, with the same cotangent: they are kept."""
         pulled = self.pulled
         if pulled[0] is not cotangent:
             self.pulled = pulled = (cotangent, self._pull(cotangent, args))
         return pulled[1]
 
-    def _pull(self, cotangent: Sequence[Any], args: Sequence[Any]) -> list[Any]:
+    def _pull(self, cotangent: Any, args: Sequence[Any]) -> list[Any]:
         outward = tree.unflatten(self.result, [conjugated(ct) for ct in cotangent])
-        if self.vjp is not None:
-            pulled = tuple(self.pullback(outward))
+        found = [conjugated(leaf) for leaf in self._cotangents(outward, args)]
+        if any(self.trace in _traces(leaf) for leaf in found):
+            self.refuse()
+        return found
+
+    def _cotangents(self, outward: Any, args: Sequence[Any]) -> list[Any]:
+        """Cotangents of all operands, as the user's functions give them; zeros for None."""
+        if self.owner.vjp is not None:
+            if self.pullback is None:
+                self.pullback = _pair(self.owner.vjp(*self.args(args)), "vjp", "(output, pullback)")[1]
+            pulled = self._checked(self.pullback(outward))
         else:
             zeros = self.args([_zeros(arg) for arg in args])
-            pulled = differentiate_reverse(functools.partial(_tangent_of, self.jvp, self.args(args)), *zeros)[1](
-                outward
-            )
-        leaves, structure = tree.flatten(pulled)
-        if structure != self.structure:
-            what = f"the pullback of {name_of(self.f)} returned {structure!r}, not {self.structure!r}"
-            raise ArgumentError(compose(what, instead="Return a tuple with one cotangent for each argument."))
-        return [conjugated(leaf if type(leaf) is Array else np.asarray(leaf)) for leaf in leaves]
+            tangent_of = functools.partial(_tangent_of, self.owner.jvp, self.args(args))
+            pulled = differentiate_reverse(tangent_of, *zeros)[1](outward)
+        leaves: list[Any] = []
+        tree.map(lambda arg, ct: leaves.append(_cotangent(arg, ct)), self.args(args), pulled)
+        return leaves
+
+    def _checked(self, pulled: Any) -> tuple[Any, ...]:
+        """What a pullback returned, with an argument's None in all its places."""
+        count = len(self.structure.children)
+        name = name_of(self.owner.f)
+        if not isinstance(pulled, (tuple, list)) or len(pulled) < count or any(p is not None for p in pulled[count:]):
+            found = f"{len(pulled)}" if isinstance(pulled, (tuple, list)) else f"a {type(pulled).__name__}"
+            what = f"the pullback of {name} returned {found}, not a tuple of {count}"
+            raise ArgumentError(compose(what, instead=_RETURN))
+        full = []
+        for number, (part, structure) in enumerate(zip(pulled, self.structure.children, strict=False)):
+            if part is None:
+                part = tree.unflatten(structure, [None] * structure.leaf_count)
+            elif structure.kind is None and tree.structure(part).kind is not None:
+                what = f"the pullback of {name} returned a {type(part).__name__} for argument {number + 1}, an array"
+                raise ArgumentError(compose(what, instead=_RETURN))
+            full.append(part)
+        return tuple(full)
+
+    def check(self, leaves: Sequence[Any]) -> None:
+        """Raise if a result depends on traced arrays that are no arguments: the rule says nothing about them."""
+        if any(trace.level >= self.trace.level for leaf in leaves for trace in _traces(leaf)):
+            self.refuse()
+
+    def refuse(self) -> NoReturn:
+        """Raise for a call that uses traced arrays from outside."""
+        refuse_closure(f"{name_of(self.owner.f)}, which has a custom rule,")
+
+
+_RETURN = "Return a tuple with one cotangent for each argument, or None where there is none."
+
+
+def refuse_closure(name: str) -> NoReturn:
+    """Raise for a function whose result depends on traced arrays from outside."""
+    what = f"{name} uses a traced array that is not one of its arguments"
+    why = "Its derivative in that array would be lost."
+    raise DetachedError(compose(what, why=why, instead="Pass the array as an argument."))
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +174,18 @@ def _tangent_of(jvp: Any, primals: Any, *tangents: Any) -> Any:
 
 
 def _zeros(arg: Any) -> Any:
-    return np.zeros_like(arg) if hasattr(arg, "dtype") else np.zeros(np.shape(arg))
+    """The tangent of an operand that does not move; None for what is no number."""
+    if type(arg) is not Array and np.asarray(arg).dtype.kind not in "biufc":
+        return None
+    return np.zeros_like(arg, dtype=None if hasattr(arg, "dtype") and arg.dtype.kind in "fc" else np.float64)
+
+
+def _cotangent(arg: Any, found: Any) -> Any:
+    """The cotangent of an operand; zeros for None."""
+    if found is None:
+        zeros = _zeros(arg)
+        return np.zeros(()) if zeros is None else zeros
+    return found if type(found) is Array else np.asarray(found)
 
 
 def _pair(value: Any, name: str, expected: str) -> Any:
@@ -137,6 +193,66 @@ def _pair(value: Any, name: str, expected: str) -> Any:
         what = f"the {name} of a custom rule must return {expected}, not a {type(value).__name__}"
         raise ArgumentError(compose(what))
     return value
+
+
+class _UserFunction:
+    """A function with derivatives of the user's own."""
+
+    def __init__(self, f: Function, jvp: Callable[..., Any] | None, vjp: Callable[..., Any] | None) -> None:
+        self.f = f
+        self.jvp = jvp
+        self.vjp = vjp
+
+    def with_options(self, options: dict[str, Any]) -> _UserFunction:
+        """The function of its positional arguments alone."""
+        for name, value in options.items():
+            if any(map(_is_differentiated, tree.leaves(value))):
+                what = f"{name_of(self.f)}, which has a custom rule, got a traced array as {name}="
+                raise ArgumentError(compose(what, instead="Pass it by position, to have a derivative in it."))
+        parts = [part and functools.partial(part, **options) for part in (self.jvp, self.vjp)]
+        return _UserFunction(functools.wraps(self.f)(functools.partial(self.f, **options)), *parts)
+
+    def __call__(self, *args: Any) -> Any:
+        leaves, structure = tree.flatten(args)
+        traced = [leaf for leaf in leaves if type(leaf) is Array]
+        if not any(map(_is_differentiated, traced)):
+            with contextlib.suppress(CaptureError) if traced else contextlib.nullcontext():
+                out = self.f(*args)
+                if any(map(_is_differentiated, tree.leaves(out))):
+                    refuse_closure(f"{name_of(self.f)}, which has a custom rule,")
+                return out
+            # It is no NumPy code, or it looks at values: one call in the graph, that is not looked into.
+        user = _UserCall(self, structure, max((leaf._trace for leaf in traced), key=lambda trace: trace.level))
+        out = apply(_UserRule(self.f, user.run, outputs=True, user=user), tuple(leaves), {})
+        return tree.unflatten(user.result, out)
+
+
+def _traces(value: Any) -> Iterator[Trace]:
+    """The traces that an array is in, newest first."""
+    while type(value) is Array:
+        value._refresh()
+        yield value._trace
+        value = value._primal
+
+
+def _is_differentiated(value: Any) -> bool:
+    """Whether a value is traced, and not merely captured."""
+    return any(not trace.captures for trace in _traces(value))
+
+
+def _by_position(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Arguments in the order of the parameters, and those that can be passed by keyword only."""
+    try:
+        signature = inspect.signature(f)
+    except ValueError:
+        what = f"{name_of(f)} does not tell its parameters"
+        raise ArgumentError(compose(what, instead="Pass its arguments by position.")) from None
+    bound = signature.bind(*args, **kwargs)
+    names = [name for name, p in signature.parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    for name in names[: max((names.index(key) for key in kwargs if key in names), default=0)]:
+        if signature.parameters[name].default is not inspect.Parameter.empty:
+            bound.arguments.setdefault(name, signature.parameters[name].default)
+    return bound.args, bound.kwargs
 
 
 def custom_rule(
@@ -150,12 +266,15 @@ def custom_rule(
     Parameters
     ----------
     f : callable
-        Any function of positional arguments (trees of arrays). It need not be NumPy code.
+        Any function of trees of arrays. It need not be NumPy code. Arguments passed by keyword take their positions;
+        those that can be passed by keyword only are settings without a derivative, which `jvp` and `vjp` get by
+        keyword, too. Numbers that are integers, text and functions may be arguments as well.
     jvp : callable, optional
-        ``jvp(primals, tangents) -> (out, tangent_out)``, as `twopass.jvp` has it: both arguments are tuples.
+        ``jvp(primals, tangents) -> (out, tangent_out)``, as `twopass.jvp` has it: both arguments are tuples. Tangents
+        of integers are zeros, those of text and functions None.
     vjp : callable, optional
         ``vjp(*primals) -> (out, pullback)``, as `twopass.vjp` has it: the pullback returns a tuple with one cotangent
-        for each argument.
+        for each argument; None says that no derivative flows.
 
     Returns
     -------
@@ -166,10 +285,13 @@ def custom_rule(
     ------
     ArgumentError
         When neither direction is given, or one returns something of the wrong form.
+    DetachedError
+        When `f` uses a traced array that is not one of its arguments: the rule has no derivative in it.
 
     Notes
     -----
-    Derivatives of higher order differentiate the given `jvp` or `vjp`, which must be plain NumPy code for that.
+    Derivatives of higher order differentiate the given `jvp` or `vjp`, which must be plain NumPy code for that. In
+    them, call the function with its rule (not `f`) where its own derivative should be used again.
 
     Examples
     --------
@@ -189,17 +311,13 @@ def custom_rule(
         what = "custom_rule needs a jvp or a vjp"
         raise ArgumentError(compose(what, instead="Pass vjp=lambda *primals: (out, pullback)."))
 
+    function = _UserFunction(f, jvp, vjp)
+
     @functools.wraps(f)
-    def with_rule(*args: Any) -> Any:
-        leaves, structure = tree.flatten(args)
-        if not any(type(leaf) is Array for leaf in leaves):
-            return f(*args)
-        if not any(type(leaf) is Array and not leaf._trace.captures for leaf in leaves):
-            with contextlib.suppress(CaptureError):
-                return f(*args)
-            # It is no NumPy code, or it looks at values: one call in the graph, that is not looked into.
-        user = _UserCall(f, jvp, vjp, structure)
-        out = apply(_UserRule(f, user.run, outputs=True, user=user), tuple(leaves), {})
-        return tree.unflatten(user.result, out)
+    def with_rule(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            return function(*args)
+        args, options = _by_position(f, args, kwargs)
+        return function.with_options(options)(*args) if options else function(*args)
 
     return with_rule

@@ -288,7 +288,7 @@ class _Memory:
     def call(self, call: Call, iteration: tuple[int, ...]) -> None:
         """Let NumPy compute something; the operands are copies, because a result may share their memory."""
         given = call.function(*(self.view(operand, iteration).copy() for operand in call.operands))
-        for target, result in zip(call.results, given if len(call.results) > 1 else [given], strict=True):
+        for target, result in zip(call.results, given if isinstance(given, (tuple, list)) else [given], strict=True):
             self.view(target, iteration)[...] = result
 
     def view(self, operand: Operand, iteration: tuple[int, ...]) -> Array:

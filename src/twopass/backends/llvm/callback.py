@@ -36,7 +36,7 @@ def callback(program: Program, errors: list[BaseException]) -> Any:
                 operand.flags.writeable = False
             given = call.function(*operands)
             # Copies of several: one may be a view of what another result replaces.
-            given = [given] if len(call.results) == 1 else [np.array(value) for value in given]
+            given = [np.array(value) for value in given] if isinstance(given, (tuple, list)) else [given]
             for target, value in zip(call.results, given, strict=True):
                 view(target, counts, arena, table)[...] = value
         except BaseException as error:  # the caller of the program gets it, whatever it is
