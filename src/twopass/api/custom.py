@@ -19,7 +19,7 @@ from twopass.core.rule import Rule, detach, name_of
 from twopass.core.trace import Trace
 from twopass.errors import ArgumentError, CaptureError, DetachedError, compose
 
-__all__ = ["custom_rule", "stop_gradient"]
+__all__ = ["UserFunction", "by_position", "custom_rule", "is_differentiated", "refuse_closure", "stop_gradient"]
 
 
 def stop_gradient(x: Any) -> Any:
@@ -50,7 +50,7 @@ class _UserCall:
     given, the other one is its transpose, which reverse mode finds because each is a linear function.
     """
 
-    def __init__(self, owner: _UserFunction, structure: tree.Structure, trace: Trace) -> None:
+    def __init__(self, owner: UserFunction, structure: tree.Structure, trace: Trace) -> None:
         self.owner = owner
         self.structure = structure
         self.trace = trace  # that the call belongs to
@@ -67,53 +67,53 @@ class _UserCall:
         args = self.args(leaves)
         if any(type(leaf) is Array for leaf in leaves):
             out = self.owner(*args)  # older traces know this rule, too
-        elif self.owner.vjp is not None:
-            out, self.pullback = _pair(self.owner.vjp(*args), "vjp", "(output, pullback)")
         else:
-            out = self.owner.f(*args)
+            out, self.pullback = self.owner.run(args)
         flat, self.result = tree.flatten(out)
         self.check(flat)
         return tuple(leaf if type(leaf) is Array else np.asarray(leaf)[()] for leaf in flat)
 
     def push(self, given: dict[int, Any], y: Sequence[Any], args: Sequence[Any]) -> tuple[Any, ...]:
         """Tangents of the outputs."""
-        directions = self.args([given.get(i, _zeros(arg)) for i, arg in enumerate(args)])
-        if self.owner.jvp is not None:
-            _, out = _pair(self.owner.jvp(self.args(args), directions), "jvp", "(output, tangent)")
+        if self.owner.has_push:
+            directions = self.args([given.get(i, _zeros(arg)) for i, arg in enumerate(args)])
+            out = self.owner.push(self.args(args), directions, tree.unflatten(self.result, y))
         else:
             # The pullback c -> J^T c is linear: its transpose applied to the tangents is J t.
             zeros = tree.unflatten(self.result, [np.zeros_like(leaf) for leaf in y])
-            back = functools.partial(self._cotangents, args=args)
+            back = functools.partial(self._cotangents, y=y, args=args)
             flat = [given.get(i, _cotangent(arg, None)) for i, arg in enumerate(args)]
             out = differentiate_reverse(back, zeros)[1](flat)[0]
         tangents = check_like(out, y, self.result, "tangent returned by jvp")
         self.check(tangents)
         return tuple(tangents)
 
-    def pull(self, cotangent: Any, args: Sequence[Any]) -> list[Any]:
+    def pull(self, cotangent: Any, y: Sequence[Any], args: Sequence[Any]) -> list[Any]:
         """Cotangents of all operands. The sweep asks for them one by one, with the same cotangent: they are kept."""
         pulled = self.pulled
         if pulled[0] is not cotangent:
-            self.pulled = pulled = (cotangent, self._pull(cotangent, args))
+            self.pulled = pulled = (cotangent, self._pull(cotangent, y, args))
         return pulled[1]
 
-    def _pull(self, cotangent: Any, args: Sequence[Any]) -> list[Any]:
+    def _pull(self, cotangent: Any, y: Sequence[Any], args: Sequence[Any]) -> list[Any]:
         outward = tree.unflatten(self.result, [conjugated(ct) for ct in cotangent])
-        found = [conjugated(leaf) for leaf in self._cotangents(outward, args)]
+        found = [conjugated(leaf) for leaf in self._cotangents(outward, y, args)]
         if any(self.trace in _traces(leaf) for leaf in found):
             self.refuse()
         return found
 
-    def _cotangents(self, outward: Any, args: Sequence[Any]) -> list[Any]:
+    def _cotangents(self, outward: Any, y: Sequence[Any], args: Sequence[Any]) -> list[Any]:
         """Cotangents of all operands, as the user's functions give them; zeros for None."""
-        if self.owner.vjp is not None:
+        primals, out = self.args(args), tree.unflatten(self.result, y)
+        if self.owner.has_pull:
             if self.pullback is None:
-                self.pullback = _pair(self.owner.vjp(*self.args(args)), "vjp", "(output, pullback)")[1]
+                self.pullback = self.owner.pullback(primals, out)
             pulled = self._checked(self.pullback(outward))
         else:
             zeros = self.args([_zeros(arg) for arg in args])
-            tangent_of = functools.partial(_tangent_of, self.owner.jvp, self.args(args))
-            pulled = differentiate_reverse(tangent_of, *zeros)[1](outward)
+            pulled = differentiate_reverse(lambda *tangents: self.owner.push(primals, tangents, out), *zeros)[1](
+                outward
+            )
         leaves: list[Any] = []
         tree.map(lambda arg, ct: leaves.append(_cotangent(arg, ct)), self.args(args), pulled)
         return leaves
@@ -166,11 +166,7 @@ class _UserRule(Rule):
         return self.user.push(dict(zip(slots, tangents, strict=True)), y, args)
 
     def pull(self, slot: int, cotangent: Any, y: Any, args: Sequence[Any], kwargs: Any) -> Any:
-        return self.user.pull(cotangent, args)[slot]
-
-
-def _tangent_of(jvp: Any, primals: Any, *tangents: Any) -> Any:
-    return _pair(jvp(primals, tangents), "jvp", "(output, tangent)")[1]
+        return self.user.pull(cotangent, y, args)[slot]
 
 
 def _zeros(arg: Any) -> Any:
@@ -195,36 +191,73 @@ def _pair(value: Any, name: str, expected: str) -> Any:
     return value
 
 
-class _UserFunction:
-    """A function with derivatives of the user's own."""
+class UserFunction:
+    """A function with derivatives of the user's own, in one direction at least."""
 
-    def __init__(self, f: Function, jvp: Callable[..., Any] | None, vjp: Callable[..., Any] | None) -> None:
+    has_push = has_pull = True
+
+    def __init__(self, f: Function) -> None:
         self.f = f
-        self.jvp = jvp
-        self.vjp = vjp
 
-    def with_options(self, options: dict[str, Any]) -> _UserFunction:
-        """The function of its positional arguments alone."""
-        for name, value in options.items():
-            if any(map(_is_differentiated, tree.leaves(value))):
-                what = f"{name_of(self.f)}, which has a custom rule, got a traced array as {name}="
-                raise ArgumentError(compose(what, instead="Pass it by position, to have a derivative in it."))
-        parts = [part and functools.partial(part, **options) for part in (self.jvp, self.vjp)]
-        return _UserFunction(functools.wraps(self.f)(functools.partial(self.f, **options)), *parts)
+    def run(self, args: Any) -> tuple[Any, Callable[..., Any] | None]:
+        """The result, for arguments that are not traced, and perhaps the pullback."""
+        return self.f(*args), None
+
+    def push(self, args: Any, tangents: Any, out: Any) -> Any:
+        """The tangent of the result."""
+        raise NotImplementedError
+
+    def pullback(self, args: Any, out: Any) -> Callable[..., Any]:
+        """What makes cotangents of the arguments of that of the result."""
+        raise NotImplementedError
 
     def __call__(self, *args: Any) -> Any:
         leaves, structure = tree.flatten(args)
         traced = [leaf for leaf in leaves if type(leaf) is Array]
-        if not any(map(_is_differentiated, traced)):
+        if not any(map(is_differentiated, traced)):
             with contextlib.suppress(CaptureError) if traced else contextlib.nullcontext():
                 out = self.f(*args)
-                if any(map(_is_differentiated, tree.leaves(out))):
+                if any(map(is_differentiated, tree.leaves(out))):
                     refuse_closure(f"{name_of(self.f)}, which has a custom rule,")
                 return out
             # It is no NumPy code, or it looks at values: one call in the graph, that is not looked into.
         user = _UserCall(self, structure, max((leaf._trace for leaf in traced), key=lambda trace: trace.level))
         out = apply(_UserRule(self.f, user.run, outputs=True, user=user), tuple(leaves), {})
         return tree.unflatten(user.result, out)
+
+
+class _WithRules(UserFunction):
+    """A function whose derivatives are those that `custom_rule` was given."""
+
+    def __init__(self, f: Function, jvp: Callable[..., Any] | None, vjp: Callable[..., Any] | None) -> None:
+        super().__init__(f)
+        self.jvp = jvp
+        self.vjp = vjp
+        self.has_push = jvp is not None
+        self.has_pull = vjp is not None
+
+    def run(self, args: Any) -> tuple[Any, Callable[..., Any] | None]:
+        return (self.f(*args), None) if self.vjp is None else self._pair(args)
+
+    def push(self, args: Any, tangents: Any, out: Any) -> Any:
+        assert self.jvp is not None
+        return _pair(self.jvp(args, tangents), "jvp", "(output, tangent)")[1]
+
+    def pullback(self, args: Any, out: Any) -> Callable[..., Any]:
+        return self._pair(args)[1]  # type: ignore[no-any-return]
+
+    def _pair(self, args: Any) -> Any:
+        assert self.vjp is not None
+        return _pair(self.vjp(*args), "vjp", "(output, pullback)")
+
+    def with_options(self, options: dict[str, Any]) -> _WithRules:
+        """The function of its positional arguments alone."""
+        for name, value in options.items():
+            if any(map(is_differentiated, tree.leaves(value))):
+                what = f"{name_of(self.f)}, which has a custom rule, got a traced array as {name}="
+                raise ArgumentError(compose(what, instead="Pass it by position, to have a derivative in it."))
+        parts = [part and functools.partial(part, **options) for part in (self.jvp, self.vjp)]
+        return _WithRules(functools.wraps(self.f)(functools.partial(self.f, **options)), *parts)
 
 
 def _traces(value: Any) -> Iterator[Trace]:
@@ -235,12 +268,12 @@ def _traces(value: Any) -> Iterator[Trace]:
         value = value._primal
 
 
-def _is_differentiated(value: Any) -> bool:
+def is_differentiated(value: Any) -> bool:
     """Whether a value is traced, and not merely captured."""
     return any(not trace.captures for trace in _traces(value))
 
 
-def _by_position(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def by_position(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Arguments in the order of the parameters, and those that can be passed by keyword only."""
     try:
         signature = inspect.signature(f)
@@ -311,13 +344,13 @@ def custom_rule(
         what = "custom_rule needs a jvp or a vjp"
         raise ArgumentError(compose(what, instead="Pass vjp=lambda *primals: (out, pullback)."))
 
-    function = _UserFunction(f, jvp, vjp)
+    function = _WithRules(f, jvp, vjp)
 
     @functools.wraps(f)
     def with_rule(*args: Any, **kwargs: Any) -> Any:
         if not kwargs:
             return function(*args)
-        args, options = _by_position(f, args, kwargs)
+        args, options = by_position(f, args, kwargs)
         return function.with_options(options)(*args) if options else function(*args)
 
     return with_rule
