@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         vjp,
     )
     from twopass.api.scan import scan
+    from twopass.bridges import scipy
     from twopass.compiler import compile
     from twopass.train import Trainer
 
@@ -53,6 +54,7 @@ __all__ = [
     "nn",
     "optim",
     "scan",
+    "scipy",
     "stop_gradient",
     "train",
     "tree",
@@ -62,7 +64,7 @@ __all__ = [
 
 #: Where the public names are. Each is imported when it is asked for: who differentiates a function does not wait for
 #: the networks, and ``import twopass`` for neither.
-_ROOMS = {"compile": "twopass.compiler", "Trainer": "twopass.train"}
+_ROOMS = {"compile": "twopass.compiler", "scipy": "twopass.bridges", "Trainer": "twopass.train"}
 _MODULES = frozenset({"data", "errors", "nn", "optim", "train", "tree"})
 
 

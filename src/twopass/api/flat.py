@@ -36,7 +36,8 @@ class Layout:
         paths = tree.flatten_with_paths(value)
         self.structure = tree.structure(value)
         self.shapes = [np.shape(leaf) for _, leaf in paths]
-        self.dtypes = [dtype or _dtype_of(leaf, name + "".join(f"[{key!r}]" for key in path)) for path, leaf in paths]
+        found = [_dtype_of(leaf, name + "".join(f"[{key!r}]" for key in path)) for path, leaf in paths]
+        self.dtypes = [dtype or own for own in found]
         self.sizes = [int(np.prod(shape, dtype=np.int64)) for shape in self.shapes]
 
     @property
