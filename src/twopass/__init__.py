@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         jacobian,
         jvp,
         stop_gradient,
+        techniques,
         value_and_grad,
         vjp,
     )
@@ -56,6 +57,7 @@ __all__ = [
     "scan",
     "scipy",
     "stop_gradient",
+    "techniques",
     "train",
     "tree",
     "value_and_grad",

@@ -1,5 +1,6 @@
 """Differentiating functions: what users call."""
 
+from twopass.api.comparison import techniques
 from twopass.api.custom import custom_rule, stop_gradient
 from twopass.api.derived import hessian, hvp, jacobian
 from twopass.api.forward import jvp
@@ -24,6 +25,7 @@ __all__ = [
     "jvp",
     "scan",
     "stop_gradient",
+    "techniques",
     "value_and_grad",
     "vjp",
 ]
