@@ -126,7 +126,7 @@ class _Symbolic:
         raise TypeError("the function compares values, and a symbol has none")
 
     __lt__ = __le__ = __gt__ = __ge__ = _compared
-    __eq__ = __ne__ = _compared  # type: ignore[assignment]
+    __eq__ = __ne__ = _compared
     __hash__ = None  # type: ignore[assignment]
 
     def __bool__(self) -> bool:
@@ -167,7 +167,8 @@ class Formula:
 
     def compiled(self) -> Callable[..., Any]:
         """A Python function of the elements: value and gradient."""
-        return sympy().lambdify(self.symbols, [self.value, *self.gradient], modules="numpy")  # type: ignore[no-any-return]
+        made: Callable[..., Any] = sympy().lambdify(self.symbols, [self.value, *self.gradient], modules="numpy")
+        return made
 
 
 def derive(f: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int]) -> Formula:

@@ -195,8 +195,8 @@ class _Parser:
         if depth > _DEEPEST:
             self.refuse("it is nested too deeply")
         match node:
-            case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
-                self.add(node, value=self.number(node.value))
+            case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+                self.add(node, value=self.number(value))
             case ast.Name():
                 self.variable(node)
             case ast.BinOp(op=ast.BitXor()):
@@ -248,9 +248,7 @@ class _Parser:
             self.visit(operand, depth + 1)
         self.add(node, function, len(operands))
 
-    def add(
-        self, node: ast.expr, function: Callable[..., Any] | None = None, count: int = 0, value: Any = None
-    ) -> None:
+    def add(self, node: ast.expr, function: Any = None, count: int = 0, value: Any = None) -> None:
         self.steps.append(_Step(node, function, count, value))
 
     def refuse(self, why: str, instead: str = "") -> NoReturn:
