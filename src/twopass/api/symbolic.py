@@ -46,7 +46,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "log1p": lambda library, x: library.log(1 + x),
     "log2": lambda library, x: library.log(x) / library.log(2),
     "log10": lambda library, x: library.log(x) / library.log(10),
-    "cbrt": lambda library, x: library.sign(x) * library.Abs(x) ** library.Rational(1, 3),
+    "cbrt": lambda library, x: library.Piecewise((library.cbrt(x), x > 0), (-library.cbrt(-x), True)),
     "arctan2": lambda library, x, y: library.atan2(x, y),
     "hypot": lambda library, x, y: library.sqrt(x**2 + y**2),
     "conjugate": lambda library, x: x,

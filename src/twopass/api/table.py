@@ -91,7 +91,7 @@ class Techniques:
     @property
     def headings(self) -> tuple[str, ...]:
         """The headings of the table."""
-        return ("technique", "gradient", "error", "step", "runs of f", "time", "time / f")
+        return ("technique", "gradient", "error", "step", "runs", "time", "time / f")
 
     def cells(self) -> list[tuple[str, ...]]:
         """The table as text: one tuple for each row."""
@@ -110,7 +110,9 @@ class Techniques:
 
     def notes(self) -> list[str]:
         """What the table leaves out: one sentence a line."""
-        found = [f"f takes {duration(self.seconds)}; errors are relative to the gradient by {self.reference}."]
+        found = [
+            f"One run of f takes {duration(self.seconds)}; errors are relative to the gradient by {self.reference}."
+        ]
         return found + [f"{row.name}: {row.note}." for row in self.rows if row.note]
 
     def __str__(self) -> str:
@@ -190,7 +192,7 @@ def _plot_costs(axes: Any, measured: dict[str, dict[int, float]]) -> None:
 
 def _numbers(gradient: Any) -> str:
     flat = np.asarray(ravel(gradient), float)
-    shown = ", ".join(f"{number:.12g}" for number in flat[:3])
+    shown = ", ".join(f"{number:.9g}" for number in flat[:3])
     return shown if len(flat) <= 3 else f"{shown}, ... ({len(flat)} numbers)"
 
 

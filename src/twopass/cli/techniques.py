@@ -106,7 +106,10 @@ def _show(compared: Any, formula: Expression, values: dict[str, float], value: f
     fields.update({f"∂f/∂{name}": f"{slope:.12g}" for name, slope in zip(values, exact, strict=True)})
     show_fields(console, fields)
     console.print()
-    console.print(table(compared.headings, compared.cells(), right=compared.headings[2:]))
+    made = table(compared.headings, compared.cells(), right=compared.headings[2:])
+    for column in made.columns:
+        column.no_wrap = column.header != "gradient"
+    console.print(made)
     console.print()
     for note in compared.notes():
         console.print(note, soft_wrap=True, markup=False)
