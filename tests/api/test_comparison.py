@@ -174,7 +174,8 @@ def test_formulas_agree_with_reverse_mode(name):
     f, x = FORMULAS[name], np.array([0.7, 1.1, 1.9])
     formula = derive(f, (x,), (0,))
     np.testing.assert_allclose(np.array(formula.evaluate(x), float), tp.grad(f)(x), rtol=1e-13)
-    value, *gradient = formula.compiled()(*x)
+    with np.errstate(invalid="ignore"):  # in the branch that is not taken
+        value, *gradient = formula.compiled()(*x)
     np.testing.assert_allclose(float(value), f(x), rtol=1e-14)
     np.testing.assert_allclose(np.array(gradient, float), tp.grad(f)(x), rtol=1e-12)
 

@@ -49,7 +49,7 @@ MISTAKES = {
     "x --at x=1 --manual 1,2": "--manual gives 2 derivatives, for 1 variables (x)",
     "x --at x=1 --manual y": "there is no variable 'y'",
     "x --at x=1 --plot curve.txt": "End its name with .png",
-    "x --at x=1 --plot nowhere/curve.png": "the picture cannot be written: No such file or directory",
+    "x --at x=1 --plot nowhere/curve.png": "the folder of the picture does not exist (at nowhere)",
     "x": "Missing option '--at'",
     "": "Missing argument",
 }

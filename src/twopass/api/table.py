@@ -110,9 +110,8 @@ class Techniques:
 
     def notes(self) -> list[str]:
         """What the table leaves out: one sentence a line."""
-        found = [
-            f"One run of f takes {duration(self.seconds)}; errors are relative to the gradient by {self.reference}."
-        ]
+        own = f"One run of f takes {duration(self.seconds)}; "
+        found = [f"{own}errors are relative to the gradient by {self.reference}."]
         return found + [f"{row.name}: {row.note}." for row in self.rows if row.note]
 
     def __str__(self) -> str:

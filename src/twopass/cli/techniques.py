@@ -49,9 +49,8 @@ def techniques(
     formula = parse(expression, tuple(values))
     names = tuple(values)
     _check_names(formula, names)
-    if plot is not None and plot.suffix.lower() not in _PICTURES:
-        what = f"--plot {plot} is no file of a kind that can be drawn"
-        raise ArgumentError(compose(what, instead=f"End its name with {', '.join(_PICTURES)}."))
+    if plot is not None:
+        _check_picture(plot)
     value = formula.check(values)
     by_hand = None if manual is None else _by_hand(parse_several(manual, names), names)
     compared = twopass.techniques(
@@ -74,6 +73,14 @@ def _check_names(formula: Expression, names: Sequence[str]) -> None:
             what = f"--at gives a value to {name}, which is not in the expression"
             there = ", ".join(formula.names) or "none"
             raise ArgumentError(compose(what, instead=f"Its variables: {there}."))
+
+
+def _check_picture(path: Path) -> None:
+    if path.suffix.lower() not in _PICTURES:
+        what = f"--plot {path} is no file of a kind that can be drawn"
+        raise ArgumentError(compose(what, instead=f"End its name with {', '.join(_PICTURES)}."))
+    if not path.parent.is_dir():
+        raise ArgumentError(compose("the folder of the picture does not exist", where=str(path.parent)))
 
 
 def _by_hand(derivatives: Sequence[Expression], names: Sequence[str]) -> Callable[..., Any]:
