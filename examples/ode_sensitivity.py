@@ -4,12 +4,12 @@ Predators v eat prey u (A. Lotka, 1925; V. Volterra, 1926), with four unknown pa
 
     u' = αu - βuv,    v' = δuv - γv.
 
-SciPy's solver is no NumPy code, and its choice of steps should not be differentiated anyway. What twopass differentiates
-is the vector field f(z, θ), in the two directions that make the derivative of the whole solution:
+SciPy's solver is no NumPy code, and its choice of steps should not be differentiated anyway. What twopass
+differentiates is the vector field f(z, θ), in the two directions that make the derivative of the whole solution:
 
 * forward (`twopass.jvp`): the sensitivity s of z to a change dθ follows ``s' = ∂f/∂z s + ∂f/∂θ dθ``, beside z;
-* reverse (`twopass.vjp`): the adjoint λ of z follows ``λ' = -(∂f/∂z)ᵀ λ`` back in time, jumps where a measurement is, and
-  collects ``-∫ (∂f/∂θ)ᵀ λ dt`` (L. Pontryagin et al., 1962; Y. Cao et al., SIAM J. Sci. Comput. 24 (2003), p. 1076).
+* reverse (`twopass.vjp`): the adjoint λ of z follows ``λ' = -(∂f/∂z)ᵀ λ`` back in time, jumps where a measurement is,
+  and collects ``∫ (∂f/∂θ)ᵀ λ dt`` (L. Pontryagin et al., 1962; Y. Cao et al., SIAM J. Sci. Comput. 24 (2003), p. 1076).
 
 Together they are a rule for the solver, with which it is a function like any other: the fit calls `twopass.scipy`.
 
