@@ -43,6 +43,26 @@ class _Tape(list[Node]):
         return self.start + super().__len__()
 
 
+class _Recalled(list[Node]):
+    """A tape in which some nodes that were forgotten are in their places; the tape itself stays as it is."""
+
+    def __init__(self, tape: Sequence[Node]) -> None:
+        super().__init__(tape)
+        #: Where segments start that are there, and what stood for them; the ones inside of others last.
+        self.segments: list[tuple[int, list[Node]]] = []
+
+    def forget(self, index: int) -> None:
+        """Forget the segments that a sweep has passed."""
+        while self.segments and self.segments[-1][0] > index:
+            start, nodes = self.segments.pop()
+            self[start : start + len(nodes)] = nodes
+
+    def put(self, start: int, nodes: Sequence[Node]) -> None:
+        """Put the nodes of a segment into their places."""
+        self.segments.append((start, self[start : start + len(nodes)]))
+        self[start : start + len(nodes)] = nodes
+
+
 class _Call:
     """A call of a checkpointed function: what it takes to run it again."""
 
@@ -60,12 +80,14 @@ class _Call:
             if isinstance(trace, ReverseTrace):
                 here = start - getattr(trace.tape, "start", 0)
                 nodes = trace.tape[here:]
-                recall = functools.partial(self._recall, trace, _digest(nodes))
-                trace.tape[here:] = _placeholders(nodes, Forgotten(start, start + len(nodes), recall))
+                recall = functools.partial(self._recall, trace, start, _digest(nodes))
+                trace.tape[here:] = _placeholders(nodes, Forgotten(recall))
         return out
 
-    def _recall(self, trace: ReverseTrace, digest: int) -> Sequence[Node]:
-        """The operations of one trace, by running the function again."""
+    def _recall(self, trace: ReverseTrace, start: int, digest: int, tape: Sequence[Node], index: int) -> Sequence[Node]:
+        """A tape with the operations of this call in their places, which the function makes by running again."""
+        recalled = tape if isinstance(tape, _Recalled) else _Recalled(tape)
+        recalled.forget(index)
         args, kwargs = tree.map(snapshot, self.given)  # which it may change
         with _AGAIN, _reopened([(other, start) for other, start in self.traces if other.level >= trace.level]):
             out = self.f(*args, **kwargs)
@@ -75,7 +97,8 @@ class _Call:
             why = "It changes arrays of the caller, uses some that were changed since, or draws random numbers."
             instead = "Pass all that it uses as arguments, and compute new arrays instead of changing those."
             raise DifferentiationError(compose(what, why=why, instead=instead))
-        return nodes
+        recalled.put(start, nodes)
+        return recalled
 
     def _results(self, out: Any) -> list[Any]:
         """The values of the traced results."""
@@ -107,11 +130,13 @@ def _reopened(traces: Sequence[tuple[Trace, int]]) -> Iterator[None]:
                 trace.tape = tape  # type: ignore[assignment]
 
 
-def _placeholders(nodes: Sequence[Node], segment: Forgotten) -> list[Node]:
+def _placeholders(nodes: Sequence[Node], forgotten: Forgotten) -> list[Node]:
     """What stays of some nodes: shape and dtype, for their cotangents. Those that have the same share one."""
     made: dict[Any, Node] = {}
     return [
-        made.setdefault((node.shape, node.dtype), Node(segment, (), (), (), {}, None, node.shape, node.dtype, None, 0))
+        made.setdefault(
+            (node.shape, node.dtype), Node(forgotten, (), (), (), {}, None, node.shape, node.dtype, None, 0)
+        )
         for node in nodes
     ]
 

@@ -46,11 +46,9 @@ class Pick(NamedTuple):
 
 
 class Forgotten(NamedTuple):
-    """Stands in a node's place for a rule: those from `start` to `stop` are made again by `recall`."""
+    """Stands in a node's place for a rule: ``recall(tape, index)`` is the tape with the node there again."""
 
-    start: int
-    stop: int
-    recall: Callable[[], Sequence[Node]]
+    recall: Callable[[Sequence[Node], int], Sequence[Node]]
 
 
 def _sum_to_shape(value: Any, shape: tuple[int, ...]) -> Any:
@@ -173,7 +171,6 @@ def backward(tape: Sequence[Node], seeds: Sequence[tuple[int, Any]], inputs: Seq
     for index, value in seeds:
         cotangents.add(index, value, None)
     values, alive = cotangents.values, cotangents.alive
-    recalled: list[tuple[int, list[Node]]] = []
     with np.errstate(all="ignore"):
         for index in range(max(values, default=-1), -1, -1):
             cotangent = values.get(index)
@@ -184,7 +181,7 @@ def backward(tape: Sequence[Node], seeds: Sequence[tuple[int, Any]], inputs: Seq
             if rule is None:
                 continue
             while type(rule) is Forgotten:
-                cotangents.tape = tape = _recall(tape, index, rule, recalled)
+                cotangents.tape = tape = rule.recall(tape, index)
                 node = tape[index]
                 rule = node.rule
             del values[index]
@@ -196,18 +193,6 @@ def backward(tape: Sequence[Node], seeds: Sequence[tuple[int, Any]], inputs: Seq
                 for slot, parent in zip(node.slots, node.parents):  # noqa: B905 - of one length; this loop is hot
                     cotangents.add(parent, rule.pull(slot, cotangent, node.y, node.args, node.kwargs), None)
     return [values.get(index) for index in inputs]
-
-
-def _recall(tape: Sequence[Node], index: int, segment: Forgotten, recalled: list[tuple[int, list[Node]]]) -> list[Node]:
-    """The tape with the nodes of a segment in their places, and without those that the sweep has passed."""
-    tape = list(tape) if not recalled else tape  # the first time: the tape itself stays as it is
-    assert isinstance(tape, list)
-    while recalled and recalled[-1][0] > index:
-        start, nodes = recalled.pop()
-        tape[start : start + len(nodes)] = nodes
-    recalled.append((segment.start, tape[segment.start : segment.stop]))
-    tape[segment.start : segment.stop] = segment.recall()
-    return tape
 
 
 def _pull_with_masks(cotangents: _Cotangents, node: Node, cotangent: Any, alive: Any) -> None:
