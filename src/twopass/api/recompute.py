@@ -133,12 +133,12 @@ def _reopened(traces: Sequence[tuple[Trace, int]]) -> Iterator[None]:
 def _placeholders(nodes: Sequence[Node], forgotten: Forgotten) -> list[Node]:
     """What stays of some nodes: shape and dtype, for their cotangents. Those that have the same share one."""
     made: dict[Any, Node] = {}
-    return [
-        made.setdefault(
-            (node.shape, node.dtype), Node(forgotten, (), (), (), {}, None, node.shape, node.dtype, None, 0)
-        )
-        for node in nodes
-    ]
+
+    def placeholder(node: Node) -> Node:
+        like = (node.shape, node.dtype)
+        return made.setdefault(like, Node(forgotten, (), (), (), {}, None, *like, None, 0))
+
+    return list(map(placeholder, nodes))
 
 
 def _digest(nodes: Sequence[Node]) -> int:
