@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,16 @@ import numpy as np
 import twopass.rules  # noqa: F401 - fills the registry
 from twopass import tree
 from twopass.core.array import Array, stand_in
+from twopass.core.sweep import Node
 from twopass.core.trace import ForwardTrace, ReverseTrace, Trace, snapshot
 from twopass.errors import ArgumentError, ShapeError, compose
 
-__all__ = ["Inputs", "Traced", "as_leaf", "check_like", "conjugated", "trace_forward", "trace_reverse"]
+__all__ = ["OPEN", "Inputs", "Traced", "as_leaf", "check_like", "conjugated", "trace_forward", "trace_reverse"]
 
 Function = Callable[..., Any]
+
+#: The traces of the functions that are running, outermost first; for who must know before he sees an array.
+OPEN: ContextVar[tuple[Trace, ...]] = ContextVar("open", default=())
 
 
 def _path(value: Any, number: int) -> str:
@@ -146,6 +151,8 @@ class Traced:
 
     def __init__(self, trace: Trace, inputs: Inputs, out: Any, aux: Any) -> None:
         self.trace = trace
+        #: What reverse mode sweeps over.
+        self.tape: Sequence[Node] = trace.tape if isinstance(trace, ReverseTrace) else ()
         self.inputs = inputs
         raw, self.structure = tree.flatten(out)
         #: The output leaves without this trace.
@@ -169,6 +176,7 @@ def _primal(leaf: Any, trace: Trace) -> Any:
 
 
 def _run(trace: Trace, f: Function, args: Sequence[Any], inputs: Inputs, has_aux: bool = False) -> Traced:
+    token = OPEN.set((*OPEN.get(), trace))
     try:
         out = f(*args)
         aux = None
@@ -179,6 +187,7 @@ def _run(trace: Trace, f: Function, args: Sequence[Any], inputs: Inputs, has_aux
             out, aux = out
         return Traced(trace, inputs, out, aux)
     finally:
+        OPEN.reset(token)
         trace.closed = True
 
 

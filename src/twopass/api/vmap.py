@@ -10,7 +10,7 @@ import numpy as np
 
 from twopass import tree
 from twopass.api.loops import place
-from twopass.api.tracing import Function
+from twopass.api.tracing import OPEN, Function
 from twopass.core.array import Array
 from twopass.core.operators import as_array
 from twopass.errors import ArgumentError, CaptureError, ShapeError, compose
@@ -77,6 +77,7 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
         axes = _input_axes(in_axes, args)
         leaves, structure = tree.flatten(args)
         trace = BatchTrace(_size(args, axes))
+        token = OPEN.set((*OPEN.get(), trace))
         try:
             inputs = [_input(trace, leaf, axis) for leaf, axis in zip(leaves, axes, strict=True)]
             out = f(*tree.unflatten(structure, inputs), **kwargs)
@@ -89,6 +90,7 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
                 raise error.__cause__ from None
             raise
         finally:
+            OPEN.reset(token)
             trace.closed = True
 
     return batched

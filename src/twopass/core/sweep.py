@@ -13,7 +13,7 @@ arithmetic, as in ``sqrt(x) ** 2``, has no mask.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ import numpy as np
 from twopass.core.operators import Scatter
 from twopass.core.rule import Rule, Spec, is_traced
 
-__all__ = ["Node", "Pick", "backward", "fit", "tangent"]
+__all__ = ["Forgotten", "Node", "Pick", "backward", "fit", "tangent"]
 
 
 class Node(NamedTuple):
@@ -43,6 +43,12 @@ class Pick(NamedTuple):
     """Stands in a node's place for a rule: output number `slots[0]` of an operator with several outputs."""
 
     specs: tuple[Spec, ...]
+
+
+class Forgotten(NamedTuple):
+    """Stands in a node's place for a rule: ``recall(tape, index)`` is the tape with the node there again."""
+
+    recall: Callable[[Sequence[Node], int], Sequence[Node]]
 
 
 def _sum_to_shape(value: Any, shape: tuple[int, ...]) -> Any:
@@ -187,6 +193,9 @@ def backward(tape: Sequence[Node], seeds: Sequence[tuple[int, Any]], inputs: Seq
             rule, slots, parents, args, kwargs, y, *_ = node = tape[index]
             if rule is None:
                 continue
+            while type(rule) is Forgotten:
+                cotangents.tape = tape = rule.recall(tape, index)
+                rule, slots, parents, args, kwargs, y, *_ = node = tape[index]
             values[index] = None
             if type(rule) is Pick:
                 cotangents.add_output(parents[0], slots[0], rule.specs, cotangent)
