@@ -79,7 +79,32 @@ def with_a_result_that_escapes(w):
     return np.sum(out * kept[0])
 
 
+def with_functions_made_in_a_loop(w):
+    x = w
+    for row in (w[0], w[1] * 2, np.ones(2)):
+        scale = row * x
+        x = tp.checkpoint(lambda x: np.sin(x * scale) @ w + row)(x)  # noqa: B023 - as users write it
+    scale[0] = 5
+    return np.sum(x * scale)
+
+
+def with_an_array_from_outside_that_is_changed(w):
+    total, seen = np.zeros_like(w), [w * 3]
+
+    @tp.checkpoint
+    def add(x):
+        total[0] += x[0] * seen[0][1]
+        seen.append(x)
+        return total * x
+
+    out = add(w)
+    total *= 2
+    return np.sum(out * total * len(seen))
+
+
 FUNCTIONS = [
+    with_functions_made_in_a_loop,
+    with_an_array_from_outside_that_is_changed,
     with_closure,
     with_containers,
     with_changes_inside,
@@ -107,7 +132,7 @@ def test_derivatives_stay_the_same_in_all_modes_and_orders(f, monkeypatch):
     found = derivatives()
     monkeypatch.setattr(tp, "checkpoint", lambda f: f)
     for ours, plain in zip(tp.tree.leaves(found), tp.tree.leaves(derivatives()), strict=True):
-        np.testing.assert_allclose(ours, plain, rtol=1e-13, atol=1e-13)
+        np.testing.assert_allclose(ours, plain, rtol=1e-13, atol=1e-14 * max(1, np.max(np.abs(plain))))
 
 
 def test_derivatives_are_right():
@@ -254,30 +279,21 @@ def reads_what_changes(w):
 
 def reads_what_changes_traced(w):
     scale = w * 1
-    out = tp.checkpoint(lambda x: np.sin(x) * scale)(w)
+
+    def through(function):
+        return tp.checkpoint(lambda x: function(x))
+
+    out = through(lambda x: np.sin(x) * scale)(w)
     scale[0] = 2
     return np.sum(out * scale)
 
 
-def changes_what_is_outside(w):
-    total = np.zeros_like(w)
-
-    @tp.checkpoint
-    def add(x):
-        total[0] += x[0]
-        return total * x
-
-    return np.sum(add(w) * total)
-
-
 def takes_other_ways(w):
-    calls = []
-    return np.sum(tp.checkpoint(lambda x: calls.append(0) or (np.sin(x) if len(calls) == 1 else np.cos(x)))(w))
+    rng = np.random.default_rng(1)
+    return np.sum(tp.checkpoint(lambda x: np.sin(x) if rng.integers(1 << 60) % 2 == 0 else np.sum(x))(w))
 
 
-@pytest.mark.parametrize(
-    "f", [draws, reads_what_changes, reads_what_changes_traced, changes_what_is_outside, takes_other_ways]
-)
+@pytest.mark.parametrize("f", [draws, reads_what_changes, reads_what_changes_traced, takes_other_ways])
 def test_what_does_not_do_the_same_again_raises(f):
     with pytest.raises(tp.errors.DifferentiationError, match="did not do the same when it ran again"):
         tp.grad(f)(W)

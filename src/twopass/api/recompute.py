@@ -14,6 +14,7 @@ import functools
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import CellType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,7 @@ class _Call:
 
     def __init__(self, f: Function, args: Any, kwargs: Any) -> None:
         self.f = f
+        self.again = _as_it_is_now(f)
         self.given = tree.map(snapshot, (args, kwargs))
         self.traces = [(trace, _length(trace)) for trace in OPEN.get()]
         self.results: list[Any] = []
@@ -89,11 +91,11 @@ class _Call:
         recalled.forget(index)
         args, kwargs = tree.map(snapshot, self.given)  # which it may change
         with _AGAIN, _reopened([(other, start) for other, start in self.traces if other.level >= trace.level]):
-            out = self.f(*args, **kwargs)
+            out = _as_it_is_now(self.again)(*args, **kwargs)
             nodes = list(trace.tape)
         if _digest(nodes) != digest or not _same(self.results, self._results(out)):
             what = f"{name_of(self.f)}, which is checkpointed, did not do the same when it ran again"
-            why = "It changes arrays of the caller, uses some that were changed since, or draws random numbers."
+            why = "It uses arrays that were changed since, changes arrays of the caller, or draws random numbers."
             instead = "Pass all that it uses as arguments, and compute new arrays instead of changing those."
             raise DifferentiationError(compose(what, why=why, instead=instead))
         recalled.put(start, nodes)
@@ -111,6 +113,32 @@ def _value(leaf: Any) -> Any:
         leaf._refresh()
         leaf = leaf._primal.values if isinstance(leaf._primal, Unknown) else leaf._primal
     return leaf
+
+
+def _as_it_is_now(f: Function) -> Function:
+    """The function with variables from outside of its own: what they are bound to later does not change it.
+
+    Such is the variable of a loop, in a function that is made in the loop.
+    """
+    if not isinstance(f, FunctionType) or not f.__closure__:
+        return f
+    cells = tuple(map(_own_cell, f.__closure__))
+    copied = FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, cells)
+    copied.__kwdefaults__ = f.__kwdefaults__
+    return copied
+
+
+def _own_cell(cell: CellType) -> CellType:
+    try:
+        content = cell.cell_contents
+    except ValueError:  # a variable that has no value yet
+        return cell
+    is_container = type(content) in (list, tuple, dict)
+    return CellType(tree.map(_own, content) if is_container else _own(content))
+
+
+def _own(value: Any) -> Any:
+    return value._clone() if type(value) is Array else value
 
 
 def _length(trace: Trace) -> int:
