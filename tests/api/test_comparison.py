@@ -138,6 +138,8 @@ def test_infinite_slopes():
         (lambda: tp.techniques(book, 3, 4), tp.errors.ArgumentError, "Pass 3.0"),
         (lambda: tp.techniques(np.exp, 1j), tp.errors.ArgumentError, "complex"),
         (lambda: tp.techniques(lambda x: x * 1j, 1.0), tp.errors.ArgumentError, "result is complex"),
+        (lambda: tp.techniques(np.sum, np.ones(0)), tp.errors.ArgumentError, "no number"),
+        (lambda: tp.techniques(lambda x: x.__setitem__(0, 1.0), np.ones(2)), ValueError, "read-only"),
         (lambda: tp.techniques(np.log, -1.0), tp.errors.ArgumentError, "the function is nan"),
         (lambda: tp.techniques(book, 3.0, 4.0, argnums=2), tp.errors.ArgumentError, "argument 2"),
     ],
