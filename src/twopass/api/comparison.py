@@ -101,9 +101,14 @@ def techniques(
     inputs = Inputs()
     for number in numbers:
         inputs.add(args[number], f"argument {number + 1}")
-    layout = Layout(tuple(args[number] for number in numbers), "the arguments", np.dtype(np.float64))
+    chosen = tuple(args[number] for number in numbers)
+    layout = Layout(chosen, "the arguments", np.dtype(np.float64))
+    if not layout.size:
+        raise ArgumentError(compose("there is no number to differentiate in", instead="Pass arrays with elements."))
+    flat = ravel(chosen).astype(float)
+    flat.flags.writeable = False  # the function runs many times
     values = list(args)
-    for number, value in zip(numbers, layout.unravel(ravel([args[n] for n in numbers]).astype(float)), strict=True):
+    for number, value in zip(numbers, layout.unravel(flat), strict=True):
         values[number] = value
     compared = _Comparison(f, tuple(values), numbers, layout, isinstance(argnums, (tuple, list)))
     with np.errstate(all="ignore"), warnings.catch_warnings():

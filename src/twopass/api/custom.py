@@ -73,7 +73,8 @@ class _UserCall:
             out, self.pullback = self.owner.run(args)
         flat, self.result = tree.flatten(out)
         self.check(flat)
-        return tuple(leaf if type(leaf) is Array else np.asarray(leaf)[()] for leaf in flat)
+        # Copies: the function may keep an array that it returns, and change it.
+        return tuple(leaf if type(leaf) is Array else np.array(leaf)[()] for leaf in flat)
 
     def push(self, given: dict[int, Any], y: Sequence[Any], args: Sequence[Any]) -> tuple[Any, ...]:
         """Tangents of the outputs."""

@@ -262,7 +262,7 @@ class _Equation(UserFunction):
         if tolerance is None:
             tolerance = 1e-6 if found.dtype == np.float64 else 1e-3
         size, scale = np.max(np.abs(found), initial=0), self.scale(x, *args)
-        if np.isnan(size) or size > tolerance * max(scale, np.finfo(found.dtype).tiny):
+        if np.isnan(size) or size > tolerance * max(scale, np.finfo(float).tiny):
             what = f"{name_of(self.solve)} has not solved its equation: the largest residual is {float(size):.3g}"
             why = f"At most {tolerance * scale:.3g} is allowed; the derivatives would be those of another point."
             raise ConvergenceError(compose(what, why=why, instead="Solve more exactly, or pass tolerance=."))
