@@ -129,8 +129,8 @@ class _LoggedForward(_Logged, ForwardTrace):
 class _LoggedReverse(_Logged, ReverseTrace):
     """A reverse-mode trace with a log, which also looks at gradients."""
 
-    def pull_back(self, seeds: Sequence[tuple[int, Any]], inputs: Sequence[int]) -> list[Any]:
-        found = super().pull_back(seeds, inputs)
+    def pull_back(self, seeds: Sequence[tuple[int, Any]], inputs: Sequence[int], tape: Any = None) -> list[Any]:
+        found = super().pull_back(seeds, inputs, tape)
         for index, gradient in zip(inputs, found, strict=True):
             if self.search.holds(gradient):
                 raise NotFiniteError(of_gradient(self, seeds, index))

@@ -22,9 +22,8 @@ from twopass.api.tracing import Function, Inputs
 from twopass.core.array import Array, stand_in
 from twopass.core.operators import scatter
 from twopass.core.rule import BATCHED, QUESTIONS, RULES, Rule
-from twopass.core.trace import Trace
+from twopass.core.trace import Trace, Unknown
 from twopass.errors import CaptureError, compose
-from twopass.graph.abstract import Abstract
 from twopass.rules.batching import Batched, Call
 from twopass.rules.batching.arguments import named
 from twopass.rules.batching.trace import nested, rebuilt
@@ -51,13 +50,13 @@ RUNNING = frozenset({np.cumsum, np.cumprod, running_extreme})
 PRODUCTS = frozenset({np.matmul, np.dot, einsum, np.convolve, scatter, segment_sum})
 
 
-class _Dependent(Abstract):
+class _Dependent(Unknown):
     """An array without values: an example of its type, and for each input which elements depend on it."""
 
-    __slots__ = ("sets",)
+    __slots__ = ("example", "sets")
 
     def __init__(self, example: Any, sets: Any) -> None:
-        super().__init__(example, None)
+        self.example = example
         self.sets = sets
 
     def refuse(self, what: str) -> NoReturn:
@@ -173,7 +172,7 @@ class _DependenceTrace(Trace):
         if function in RUNNING:
             sets = Batched(self._sets_of(args[0]))
             return BATCHED[function](call._replace(run=_any_so_far, args=(sets, *args[1:])))
-        if function in PRODUCTS and isinstance(operands[0], (Abstract, np.ndarray)):
+        if function in PRODUCTS and isinstance(operands[0], (Unknown, np.ndarray)):
             return self._of_product(call, operands)
         return NotImplemented
 

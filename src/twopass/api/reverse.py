@@ -11,7 +11,7 @@ import numpy as np
 
 from twopass import tree
 from twopass.api.tracing import Function, Traced, check_like, conjugated, handed_out, trace_reverse
-from twopass.core.sweep import backward
+from twopass.core.trace import ReverseTrace
 from twopass.errors import ArgumentError, ShapeError, compose
 
 __all__ = ["elementwise_grad", "grad", "value_and_grad", "vjp"]
@@ -39,7 +39,9 @@ def positions(argnums: Any, count: int) -> tuple[int, ...]:
 def pull(traced: Traced, cotangents: Sequence[Any]) -> list[Any]:
     """Cotangents of the differentiated arguments, for cotangents of the output leaves."""
     seeds = [(mark, conjugated(ct)) for mark, ct in zip(traced.marks, cotangents, strict=True) if mark is not None]
-    found = backward(traced.tape, seeds, range(len(traced.inputs.leaves)))
+    trace = traced.trace
+    assert isinstance(trace, ReverseTrace)
+    found = trace.pull_back(seeds, range(len(traced.inputs.leaves)), traced.tape)
     return traced.inputs.results([None if ct is None else conjugated(ct) for ct in found])
 
 

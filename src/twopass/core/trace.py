@@ -9,6 +9,7 @@ is no stack to push and pop, so nothing is left behind by an exception and threa
 from __future__ import annotations
 
 import itertools
+import math
 import sys
 from collections.abc import Sequence
 from contextvars import ContextVar
@@ -67,13 +68,23 @@ class Unknown:
 
     __slots__ = ()
 
-    #: A value of the type, and what is known of the type.
+    #: A value of the type: NumPy says what the type of every result is.
     example: Any
-    shape: Any
-    dtype: Any
-    ndim: Any
     #: The values of a whole batch, if this stands for one example of it; they may be traced.
     values: Any = None
+
+    shape = property(lambda self: np.shape(self.example))
+    ndim = property(lambda self: len(self.shape))
+    size = property(lambda self: math.prod(self.shape))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the elements."""
+        dtype = getattr(self.example, "dtype", None)
+        return np.dtype(type(self.example)) if dtype is None else dtype
+
+    def __len__(self) -> int:
+        return len(self.example)
 
     def refuse(self, what: str) -> NoReturn:
         """Raise because something needs the value."""
@@ -221,9 +232,11 @@ class ReverseTrace(Trace):
             self.tape.append(Node(pick, (number,), (whole,), (), {}, None, spec.shape, spec.dtype, code, instruction))
         return tuple(places)
 
-    def pull_back(self, seeds: Sequence[tuple[int, Any]], inputs: Sequence[int]) -> list[Any]:
+    def pull_back(
+        self, seeds: Sequence[tuple[int, Any]], inputs: Sequence[int], tape: Sequence[Node] | None = None
+    ) -> list[Any]:
         """Cotangents of the inputs for the given cotangents of outputs."""
-        return backward(self.tape, seeds, inputs)
+        return backward(self.tape if tape is None else tape, seeds, inputs)
 
 
 def promoted(arg: Any, dtype: np.dtype[Any]) -> Any:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-import numpy as np
-
 from twopass.core.trace import Unknown
 from twopass.errors import BUFFER, CaptureError, compose
 
@@ -33,30 +31,6 @@ class Abstract(Unknown):
     def __init__(self, example: Any, node: Any) -> None:
         self.example = example
         self.node = node
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Lengths of the axes."""
-        return np.shape(self.example)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the elements."""
-        dtype = getattr(self.example, "dtype", None)
-        return np.dtype(type(self.example)) if dtype is None else dtype
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return np.ndim(self.example)
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return int(np.size(self.example))
-
-    def __len__(self) -> int:
-        return len(self.example)
 
     def __repr__(self) -> str:
         return f"Captured({self})"

@@ -65,14 +65,6 @@ class Batched(Unknown):
     def dtype(self) -> np.dtype[Any]:
         return self.values.dtype  # type: ignore[no-any-return]
 
-    @property
-    def ndim(self) -> int:
-        return self.values.ndim - 1  # type: ignore[no-any-return]
-
-    @property
-    def size(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
-
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of unsized object")
