@@ -2,6 +2,7 @@
 
 from twopass.rules import (
     apply,
+    bessel,
     calculus,
     convolve,
     create,
@@ -10,11 +11,13 @@ from twopass.rules import (
     elementwise,
     fft,
     index,
+    interp,
     join,
     linalg,
     matmul,
     methods,
     pad,
+    polynomial,
     product,
     quantile,
     reduce,
@@ -26,6 +29,7 @@ from twopass.rules import (
 
 __all__ = [
     "apply",
+    "bessel",
     "calculus",
     "convolve",
     "create",
@@ -34,11 +38,13 @@ __all__ = [
     "elementwise",
     "fft",
     "index",
+    "interp",
     "join",
     "linalg",
     "matmul",
     "methods",
     "pad",
+    "polynomial",
     "product",
     "quantile",
     "reduce",

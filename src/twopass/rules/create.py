@@ -130,4 +130,39 @@ def _logspace(
     return values if dtype is None else values.astype(dtype)
 
 
-unsupported(np.geomspace, instead="Write np.exp(np.linspace(np.log(start), np.log(stop), num)).")
+@composite(
+    np.geomspace,
+    examples=[
+        call(operand(domain=POSITIVE), operand(domain=POSITIVE), 5),
+        call(operand(3, domain=((-2.0, -0.2),)), -2.0, num=4, endpoint=False, axis=-1),
+        call(0.5, operand(2, domain=POSITIVE), 1),
+        call(1, operand(domain=POSITIVE), 0),
+    ],
+)
+def _geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+    start, stop = as_array(start), as_array(stop)
+    if is_known(np.any(start == 0)) or is_known(np.any(stop == 0)):
+        raise ValueError("Geometric sequence cannot include zero")
+    floats = np.result_type(start.dtype, stop.dtype, np.float64)
+    # Complex sequences are turned so that they start on the positive axis.
+    sign = np.sign(start.astype(floats))
+    first, last = start / sign, stop / sign
+    values = np.logspace(np.log10(first), np.log10(last), num, endpoint)
+    if num > 0:
+        values[0, ...] = first
+    if num > 1 and endpoint:
+        values[-1, ...] = last
+    values = np.moveaxis(values * sign, 0, axis)
+    return values.astype(floats if dtype is None else dtype, copy=False)
+
+
+# --- counts -----------------------------------------------------------------------------------------------------------
+
+unsupported(
+    np.histogram,
+    np.histogram2d,
+    np.histogramdd,
+    np.histogram_bin_edges,
+    instead="A count of elements has no derivative: pass tp.stop_gradient(x), or write a smooth one, such as the sum "
+    "over the elements of np.exp(-0.5 * ((centres - x[:, None]) / width) ** 2).",
+)

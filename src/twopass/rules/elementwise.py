@@ -277,4 +277,4 @@ constant(np.isfinite, np.isinf, np.isnan, np.isposinf, np.isneginf, np.signbit, 
 constant(np.iscomplex, np.isreal, np.iscomplexobj, np.isrealobj)
 constant(np.isclose, np.allclose, np.array_equal, np.array_equiv)
 constant(np.gcd, np.lcm, np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift)
-constant(np.bitwise_count)
+constant(np.bitwise_count, np.packbits, np.unpackbits)

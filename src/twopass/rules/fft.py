@@ -20,7 +20,7 @@ from twopass.core.rule import call, operand
 from twopass.rules.matmul import conjugated
 
 #: The norm= that gives an inverse transform the factor which a forward transform has with this one.
-_SWAPPED = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}
+_SWAPPED: dict[Any, Any] = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}
 
 
 def _fitted(a: Any, n: int, axis: int) -> Any:
