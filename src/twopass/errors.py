@@ -106,15 +106,15 @@ class MissingLibraryError(TwopassError, ImportError):
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 #: Frames of these libraries are never "the user's line".
-_LIBRARIES = (_PACKAGE, os.sep + os.path.join("numpy", ""))
+_LIBRARIES = (os.sep + os.path.join("numpy", ""), os.sep + os.path.join("scipy", ""))
 #: Below these frames there is no user's line: a command was typed.
 _COMMAND_LINE = os.path.join(_PACKAGE, "cli", "")
 
 
 @functools.lru_cache(maxsize=1024)
 def is_user_file(filename: str) -> bool:
-    """Whether a source file belongs to neither twopass nor NumPy."""
-    return not (filename.startswith(_PACKAGE) or _LIBRARIES[1] in filename)
+    """Whether a source file belongs to neither twopass nor NumPy nor SciPy."""
+    return not (filename.startswith(_PACKAGE) or any(library in filename for library in _LIBRARIES))
 
 
 def _is_users(frame: FrameType) -> bool:
@@ -125,7 +125,7 @@ def _is_users(frame: FrameType) -> bool:
 
 
 def user_frame(depth: int = 1) -> FrameType | None:
-    """The innermost frame, from `depth` callers up, that is neither twopass' nor NumPy's; None for a command."""
+    """The innermost frame, from `depth` callers up, that is neither twopass' nor a library's; None for a command."""
     frame: FrameType | None = sys._getframe(depth)
     while frame is not None and not _is_users(frame):
         frame = None if frame.f_code.co_filename.startswith(_COMMAND_LINE) else frame.f_back

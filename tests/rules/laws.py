@@ -11,6 +11,7 @@ import numpy as np
 
 import twopass as tp
 import twopass.graph  # which registers scan
+import twopass.rules.special  # the chapter that is only loaded for who uses SciPy
 from twopass.core.registry import COMPOSITE_EXAMPLES, RULES, invoke
 from twopass.core.rule import Constant, Example, Operand, Rule, Unsupported, name_of
 

@@ -20,9 +20,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from twopass.core.abstract import Abstract, UnknownShape, refuse_value
+from twopass.core.detaching import refuse_detaching, refuse_plain_array
 from twopass.core.operators import as_array, as_integers, astype, holds_traced
-from twopass.core.registry import ENGINE, METHODS, RULES, SELF_CALLING
-from twopass.core.rule import Constant, Rule, Unsupported, detach, name_of
+from twopass.core.registry import ENGINE, METHODS, RULES, SELF_CALLING, open_chapters
+from twopass.core.rule import Constant, Rule, Unsupported, detach, name_of, spelled
 from twopass.core.trace import Trace, snapshot
 from twopass.core.views import Flat, View, check_writeable, write_through
 from twopass.errors import CaptureError, DetachedError, UnsupportedOperatorError, compose
@@ -77,7 +78,7 @@ def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if rule.constant and not trace.captures:
         return _apply_constant(rule, trace, values, kwargs)
     if slots and slots[-1] >= rule.arity:
-        what = f"np.{rule.name} got a traced array as argument {slots[-1] + 1}"
+        what = f"{spelled(rule.function)} got a traced array as argument {slots[-1] + 1}"
         raise UnsupportedOperatorError(compose(what, why="It has no derivative in it.", instead=_PLAIN))
     first = values[0]  # the trace takes the list, and keeps no more in it than the backward pass needs
     y, mark = trace.record(rule, values, kwargs, slots, marks)
@@ -124,11 +125,13 @@ def _shares_memory(y: Any, operand: Any) -> bool:
 def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Run a NumPy function on traced arrays, however its arguments are spelled."""
     rule = RULES.get(function)
+    if rule is None and open_chapters():
+        rule = RULES.get(function)
     if rule is None:
         trace = _capturing((args, kwargs))
         if trace is not None and "out" not in kwargs:
             return trace.capture(function, args, kwargs)
-        what = f"np.{name_of(function)} has no differentiation rule"
+        what = f"{spelled(function)} has no differentiation rule"
         instead = "Write it with other NumPy functions, give it one with tp.custom_rule, or pass tp.stop_gradient(x)."
         raise UnsupportedOperatorError(compose(what, instead=instead))
     out, args, kwargs = _split_out(function, args, kwargs)
@@ -142,7 +145,7 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
         if trace is not None:
             return trace.capture(function, args, kwargs)
         raise UnsupportedOperatorError(
-            compose(f"np.{rule.name} is not supported on traced arrays", instead=rule.instead)
+            compose(f"{spelled(rule.function)} is not supported on traced arrays", instead=rule.instead)
         )
     if rule.constant:
         return _dispatch_constant(rule, args, kwargs)
@@ -210,8 +213,8 @@ def _positional(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tu
                 return tuple(bound[name] for name in names[:count]), rest
     elif not any(map(_is_differentiated, kwargs.values())):
         return args, kwargs
-    spelled = ", ".join(f"{key}=" for key, value in kwargs.items() if _is_differentiated(value))
-    what = f"np.{rule.name} got a traced array as {spelled}"
+    keywords = ", ".join(f"{key}=" for key, value in kwargs.items() if _is_differentiated(value))
+    what = f"{spelled(rule.function)} got a traced array as {keywords}"
     raise UnsupportedOperatorError(compose(what, why="It has no derivative in it.", instead=_PLAIN))
 
 
@@ -302,16 +305,6 @@ def _laid_out(target: Array, value: Any) -> Any:
     return np.transpose(np.copy(np.transpose(value, slowest_first), order="C"), np.argsort(slowest_first))
 
 
-def _refuse(what: str) -> NoReturn:
-    raise DetachedError(
-        compose(
-            f"{what} would turn a traced array into a plain one and lose its derivative",
-            instead="Use NumPy functions on it (np.stack instead of np.array of a list), make buffers with "
-            "np.zeros_like(x) or np.zeros(shape, like=x), or say tp.stop_gradient(x) if no derivative should flow.",
-        )
-    )
-
-
 def _unary(function: Any) -> Callable[[Array], Any]:
     def method(self: Array) -> Any:
         return apply(RULES[function], (self,), {})
@@ -363,7 +356,7 @@ def _refused(name: str) -> Callable[..., NoReturn]:
     def method(self: Array, *args: Any, **kwargs: Any) -> NoReturn:
         if self._trace.captures:
             refuse_value(name)
-        _refuse(name)
+        refuse_detaching(name)
 
     return method
 
@@ -631,7 +624,7 @@ class Array:
         """Refuse."""
         if type(_bottom(self)) is Abstract:
             refuse_value("np.asarray, use as the index of a plain array, or assignment into one")
-        _refuse("np.array, np.asarray, or assignment into a plain ndarray")
+        refuse_plain_array()
 
     # --- operators ------------------------------------------------------------------------------------------------
 

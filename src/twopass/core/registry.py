@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -24,6 +26,7 @@ from twopass.core.rule import (
 )
 
 __all__ = [
+    "CHAPTERS",
     "COMPOSITE_EXAMPLES",
     "ENGINE",
     "METHODS",
@@ -37,6 +40,7 @@ __all__ = [
     "invoke",
     "linear",
     "multilinear",
+    "open_chapters",
     "selection",
     "ufunc_method",
     "unsupported",
@@ -54,6 +58,20 @@ SELF_CALLING: set[Any] = set()
 
 #: Runs a registered operator on traced operands; set by `twopass.core.array`, which this module cannot import.
 ENGINE: list[Callable[[Rule, tuple[Any, ...], dict[str, Any]], Any]] = []
+
+
+#: Modules with the rules of other libraries, by the library's module; each is imported when there are traced arrays and
+#: functions of that library.
+CHAPTERS: dict[str, str] = {}
+
+
+def open_chapters() -> bool:
+    """Import the rules of the libraries that have been imported; whether there were any new ones."""
+    ready = [library for library in CHAPTERS if library in sys.modules]
+    for library in ready:
+        importlib.import_module(CHAPTERS[library])
+        del CHAPTERS[library]
+    return bool(ready)
 
 
 def invoke(function: Function, *operands: Any, **parameters: Any) -> Any:

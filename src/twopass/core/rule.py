@@ -24,6 +24,7 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -52,6 +53,7 @@ __all__ = [
     "is_traced",
     "name_of",
     "operand",
+    "spelled",
 ]
 
 Function = Callable[..., Any]
@@ -123,6 +125,22 @@ def name_of(function: Function) -> str:
     name = getattr(function, "__name__", repr(function))
     parts = [part for part in module.split(".")[1:] if not part.startswith("_")]
     return ".".join([*parts, name]) if module.startswith("numpy") else name
+
+
+def spelled(function: Function) -> str:
+    """A function as users write it, with its library.
+
+    Examples
+    --------
+    >>> spelled(np.tanh)
+    'np.tanh'
+    """
+    name = name_of(function)
+    special = sys.modules.get("scipy.special")
+    public = name.lstrip("_")
+    if special is not None and isinstance(function, np.ufunc) and getattr(np, name, None) is not function:
+        return f"scipy.special.{public}" if hasattr(special, public) else f"the ufunc {name}"
+    return f"np.{name}"
 
 
 def is_traced(value: Any) -> bool:
@@ -238,7 +256,7 @@ class Elementwise(Rule):
         if callable(partial):
             return factor * partial(y, *args)
         if partial is None:
-            what = f"np.{self.name} cannot be differentiated in argument {slot + 1}"
+            what = f"{spelled(self.function)} cannot be differentiated in argument {slot + 1}"
             raise UnsupportedOperatorError(compose(what, instead="Pass tp.stop_gradient(...) for that argument."))
         return factor * partial
 

@@ -1,5 +1,6 @@
 """The mathematics: the derivative of every NumPy function that twopass knows, one file a chapter."""
 
+from twopass.core.registry import CHAPTERS
 from twopass.rules import (
     apply,
     bessel,
@@ -53,3 +54,5 @@ __all__ = [
     "sort",
     "statistics",
 ]
+
+CHAPTERS["scipy.special"] = "twopass.rules.special"
