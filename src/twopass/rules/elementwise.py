@@ -52,8 +52,9 @@ elementwise(np.cbrt, lambda y, _x: 1 / (3 * y * y), domain=NONZERO, holomorphic=
 def _power_base(_y: Any, base: Any, exponent: Any) -> Any:
     if isinstance(exponent, (int, float)):
         return exponent * base ** (exponent - 1) if exponent != 0 else np.zeros_like(base)
-    # A zero exponent makes the power constant, even at base 0.
-    return np.where(exponent == 0, 0, exponent * base ** np.where(exponent == 0, 1, exponent - 1))
+    # A zero exponent makes the power constant, even at base 0. (At others it is a factor that varies.)
+    constant_power = (exponent == 0) & ~(np.abs(base) > 0)
+    return np.where(constant_power, 0, exponent * base ** np.where(constant_power, 1, exponent - 1))
 
 
 def _power_exponent(y: Any, base: Any, _exponent: Any) -> Any:

@@ -36,7 +36,7 @@ def ufunc_of(call: Callable[[Any], Any]) -> Any:
 
 def outputs(
     ufunc: Any,
-    slopes: Callable[..., Sequence[Any]],
+    partials: Callable[..., Sequence[Any]],
     *,
     slot: int,
     examples: Sequence[Example],
@@ -44,19 +44,23 @@ def outputs(
 ) -> None:
     """Register a ufunc of several results, each an element by element function of the operand at `slot` alone.
 
-    ``slopes(y, *operands)`` gives the derivatives of all results.
+    ``partials(y, *operands)`` gives the derivatives of all results.
     """
 
     def rates(which: int, y: Any, args: Any) -> Sequence[Any]:
         if which != slot:
             refuse(f"scipy.special.{ufunc.__name__}", which)
-        return slopes(y, *args)
+        return partials(y, *args)
 
     def push(which: int, tangent: Any, y: Any, *args: Any) -> Any:
         return tuple(tangent * slope for slope in rates(which, y, args))
 
     def pull(which: int, cotangents: Any, y: Any, *args: Any) -> Any:
-        terms = [ct * slope for ct, slope in zip(cotangents, rates(which, y, args), strict=True)]
+        slopes = rates(which, y, args)
+        # A result that nobody has read has the cotangent 0, which must not meet an infinite slope.
+        terms = [
+            np.where((ct == 0) & np.isinf(slope), 0, ct * slope) for ct, slope in zip(cotangents, slopes, strict=True)
+        ]
         return sum(terms[1:], terms[0])
 
     custom(
