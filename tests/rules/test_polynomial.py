@@ -77,3 +77,10 @@ def test_polynomial_objects_hold_traced_coefficients():
 def test_a_traced_constant_of_a_plain_polynomial_raises():
     with pytest.raises(tp.errors.DetachedError):
         tp.grad(lambda k: np.polyint([1.0, 2.0], k=k)[-1])(0.5)
+
+
+def test_compiled_products_have_an_unknown_length():
+    with pytest.raises(tp.errors.CaptureError, match=r"np\.convolve"):
+        tp.compile(lambda p: np.polymul(p, Q))(P)
+    with pytest.raises(tp.errors.CaptureError, match="which coefficients are 0"):
+        tp.compile(lambda p: np.polydiv(p, Q)[1])(P)

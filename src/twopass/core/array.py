@@ -125,7 +125,8 @@ def _shares_memory(y: Any, operand: Any) -> bool:
 def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Run a NumPy function on traced arrays, however its arguments are spelled."""
     rule = RULES.get(function)
-    if rule is None and open_chapters():
+    if rule is None:
+        open_chapters()
         rule = RULES.get(function)
     if rule is None:
         trace = _capturing((args, kwargs))

@@ -56,7 +56,7 @@ def _advice(frame: FrameType) -> tuple[str, str]:
     """What was called, and what to write instead."""
     if _vectorizes(frame):
         return "np.vectorize", "Write np.stack([f(v) for v in x]), or the function itself with operations on arrays."
-    name, room = frame.f_code.co_name, ".".join(frame.f_globals["__name__"].split(".")[:2])
+    room, name = ".".join(frame.f_globals["__name__"].split(".")[:2]), _name(frame)
     instead = "Pass it tp.stop_gradient(x), or give the function a derivative with tp.custom_rule."
     if room == "scipy.special":
         from twopass import special
@@ -72,4 +72,15 @@ def _advice(frame: FrameType) -> tuple[str, str]:
         if distribution in stats.__all__:
             name = f"{distribution}.{name}"
             instead = f"Write twopass.stats.{name}, which takes the same arguments."
-    return f"{room}.{name}" if name.isidentifier() or "." in name else room, instead
+    elif hasattr(getattr(np, room.removeprefix("scipy."), None), name):
+        instead = f"Write np.{room.removeprefix('scipy.')}.{name}."
+    return f"{room}.{name}" if name else f"a function of {room}", instead
+
+
+def _name(frame: FrameType) -> str:
+    """The name of the function that a frame runs; of a wrapper, that of what it wraps; empty if it has none."""
+    name = frame.f_code.co_name
+    if name.startswith("__") or name == "wrapper":
+        wrapped = frame.f_locals.get("method", frame.f_locals.get("f"))
+        name = getattr(wrapped, "__name__", "").strip("_")
+    return name

@@ -65,13 +65,12 @@ ENGINE: list[Callable[[Rule, tuple[Any, ...], dict[str, Any]], Any]] = []
 CHAPTERS: dict[str, str] = {}
 
 
-def open_chapters() -> bool:
-    """Import the rules of the libraries that have been imported; whether there were any new ones."""
-    ready = [library for library in CHAPTERS if library in sys.modules]
-    for library in ready:
-        importlib.import_module(CHAPTERS[library])
-        del CHAPTERS[library]
-    return bool(ready)
+def open_chapters() -> None:
+    """Import the rules of the libraries that have been imported."""
+    for library, rules in list(CHAPTERS.items()):
+        if library in sys.modules:
+            importlib.import_module(rules)  # waits for another thread that is at it
+            CHAPTERS.pop(library, None)
 
 
 def invoke(function: Function, *operands: Any, **parameters: Any) -> Any:

@@ -121,18 +121,25 @@ for _logadd, _exponential in ((np.logaddexp, np.exp), (np.logaddexp2, np.exp2)):
 
 # --- trigonometry ---------------------------------------------------------------------------------------------------
 
+
+def _one_less_square(x: Any) -> Any:
+    """``1 - x²``, exact near ±1; of a complex number with the sign of its zero, the side of a branch cut."""
+    return -(x * x - 1) if x.dtype.kind == "c" else (1 - x) * (1 + x)
+
+
 elementwise(np.sin, lambda _y, x: np.cos(x))
 elementwise(np.cos, lambda _y, x: -np.sin(x))
 elementwise(np.tan, lambda y, _x: 1 + y * y, domain=((-1.2, 1.2),))
-elementwise(np.arcsin, lambda _y, x: 1 / np.sqrt(1 - x * x), domain=UNIT)
-elementwise(np.arccos, lambda _y, x: -1 / np.sqrt(1 - x * x), domain=UNIT)
+elementwise(np.arcsin, lambda _y, x: 1 / np.sqrt(_one_less_square(x)), domain=UNIT)
+elementwise(np.arccos, lambda _y, x: -1 / np.sqrt(_one_less_square(x)), domain=UNIT)
 elementwise(np.arctan, lambda _y, x: 1 / (1 + x * x))
 elementwise(np.sinh, lambda _y, x: np.cosh(x))
 elementwise(np.cosh, lambda _y, x: np.sinh(x))
 elementwise(np.tanh, lambda y, _x: 1 - y * y)
-elementwise(np.arcsinh, lambda _y, x: 1 / np.sqrt(x * x + 1))
+# The minus signs keep that of the zero in an imaginary number on a branch cut.
+elementwise(np.arcsinh, lambda _y, x: 1 / np.sqrt(-(-x * x - 1)))
 elementwise(np.arccosh, lambda _y, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)), domain=((1.2, 3.0),))
-elementwise(np.arctanh, lambda _y, x: 1 / (1 - x * x), domain=UNIT)
+elementwise(np.arctanh, lambda _y, x: 1 / _one_less_square(x), domain=UNIT)
 elementwise(
     np.arctan2,
     lambda _y, a, b: b / (a * a + b * b),

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from twopass.core.abstract import UnknownShape
 from twopass.core.operators import as_array
 from twopass.core.registry import composite
-from twopass.core.rule import NONZERO, call, detach, operand
+from twopass.core.rule import NONZERO, call, detach, is_traced, operand
+from twopass.errors import compose
 
 
 def _coefficients(p: Any) -> Any:
@@ -64,13 +66,22 @@ _sum(np.polyadd, np.add)
 _sum(np.polysub, np.subtract)
 
 
+def _known(p: Any) -> Any:
+    """The values of coefficients, on which the length of a result depends."""
+    plain = detach(p)
+    if is_traced(plain):
+        what = "the length of a product or quotient of polynomials depends on which coefficients are 0"
+        why = "The shapes of all arrays must be known when a function is compiled."
+        raise UnknownShape(compose(what, why=why, instead="Write np.convolve(p, q) for the product."))
+    return plain
+
+
 def _leading_zeros(p: Any) -> int:
     """How many coefficients ``np.poly1d`` leaves out."""
-    plain = detach(p)
-    return int(p.size - np.poly1d(plain).coeffs.size)
+    return int(p.size - np.poly1d(_known(p)).coeffs.size)
 
 
-@composite(np.polymul, self_calling=True, examples=_PAIRS)
+@composite(np.polymul, examples=_PAIRS)
 def _polymul(a1: Any, a2: Any) -> Any:
     first, second = _coefficients(a1), _coefficients(a2)
     product = np.convolve(first, second)
@@ -82,7 +93,6 @@ _DIVISOR = operand(2, domain=NONZERO)
 
 @composite(
     np.polydiv,
-    self_calling=True,
     examples=[
         call(operand(4), _DIVISOR),
         call(operand(3), operand(3, domain=NONZERO)),
@@ -103,7 +113,7 @@ def _polydiv(u: Any, v: Any) -> Any:
     dtype = np.result_type(dividend.dtype, divisor.dtype)
     quotient = np.stack(digits) if digits else np.zeros_like(dividend, shape=1)
     # The length of the remainder is that which NumPy gives it.
-    kept = len(np.polydiv(detach(dividend), detach(divisor))[1])
+    kept = len(np.polydiv(_known(dividend), _known(divisor))[1])
     rest = rest[len(rest) - kept :]
     return _like(quotient.astype(dtype), u, v), _like(rest.astype(dtype), u, v)
 
