@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import as_array, is_known
-from twopass.core.registry import composite, constant, unsupported
+from twopass.core.registry import composite, constant
 from twopass.core.rule import POSITIVE, call, operand
 
 # --- arrays like another --------------------------------------------------------------------------------------------
@@ -154,15 +154,3 @@ def _geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtyp
         values[-1, ...] = last
     values = np.moveaxis(values * sign, 0, axis)
     return values.astype(floats if dtype is None else dtype, copy=False)
-
-
-# --- counts -----------------------------------------------------------------------------------------------------------
-
-unsupported(
-    np.histogram,
-    np.histogram2d,
-    np.histogramdd,
-    np.histogram_bin_edges,
-    instead="A count of elements has no derivative: pass tp.stop_gradient(x), or write a smooth one, such as the sum "
-    "over the elements of np.exp(-0.5 * ((centres - x[:, None]) / width) ** 2).",
-)
