@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from twopass.core.abstract import Abstract, UnknownShape, refuse_value
-from twopass.core.detaching import refuse_detaching, refuse_plain_array
+from twopass.detaching import refuse_detaching, refuse_plain_array
 from twopass.core.operators import as_array, as_integers, astype, holds_traced
 from twopass.core.registry import ENGINE, METHODS, RULES, SELF_CALLING, open_chapters
 from twopass.core.rule import Constant, Rule, Unsupported, detach, name_of, spelled
