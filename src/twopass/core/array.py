@@ -20,12 +20,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from twopass.core.abstract import Abstract, UnknownShape, refuse_value
-from twopass.detaching import refuse_detaching, refuse_plain_array
 from twopass.core.operators import as_array, as_integers, astype, holds_traced
 from twopass.core.registry import ENGINE, METHODS, RULES, SELF_CALLING, open_chapters
 from twopass.core.rule import Constant, Rule, Unsupported, detach, name_of, spelled
 from twopass.core.trace import Trace, snapshot
 from twopass.core.views import Flat, View, check_writeable, write_through
+from twopass.detaching import refuse_detaching, refuse_plain_array
 from twopass.errors import CaptureError, DetachedError, UnsupportedOperatorError, compose
 
 __all__ = ["Array", "apply", "dispatch", "primal_of", "stand_in"]
