@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.abstract import UnknownShape
 from twopass.core.operators import as_array
 from twopass.core.registry import composite
-from twopass.core.rule import NONZERO, POSITIVE, UNIT, call, detach, is_traced, operand
-from twopass.errors import compose
+from twopass.core.rule import NONZERO, POSITIVE, UNIT, call, detach, operand
 
 _NEGATIVE = ((-2.0, -0.2),)
 _LARGE = ((1.2, 2.0),)
@@ -22,10 +20,6 @@ def _widened(x: Any, leaves: Any) -> Any:
     if x.dtype.kind not in "fc":
         x = x.astype(np.float64)
     plain = detach(x)
-    if is_traced(plain) and x.dtype.kind != "c":
-        what = "whether the result of a function of np.emath is complex depends on values"
-        why = "The dtypes of all arrays must be known when a function is compiled."
-        raise UnknownShape(compose(what, why=why, instead="Write np.sqrt(x + 0j), and likewise for others."))
     return x + 0j if x.dtype.kind != "c" and np.any(leaves(plain)) else x
 
 
