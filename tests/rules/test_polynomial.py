@@ -80,7 +80,7 @@ def test_a_traced_constant_of_a_plain_polynomial_raises():
 
 
 def test_compiled_products_have_an_unknown_length():
-    with pytest.raises(tp.errors.CaptureError, match=r"np\.convolve"):
+    with pytest.raises(tp.errors.CaptureError, match=r"shape .* depends on values"):
         tp.compile(lambda p: np.polymul(p, Q))(P)
-    with pytest.raises(tp.errors.CaptureError, match="which coefficients are 0"):
+    with pytest.raises(tp.errors.CaptureError, match=r"shape .* depends on values"):
         tp.compile(lambda p: np.polydiv(p, Q)[1])(P)

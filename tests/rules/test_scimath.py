@@ -30,9 +30,10 @@ def test_powers_and_logarithms():
 
 
 def test_compiled_functions_have_an_unknown_dtype():
-    with pytest.raises(tp.errors.CaptureError, match=r"np\.sqrt\(x \+ 0j\)"):
+    with pytest.raises(tp.errors.CaptureError, match=r"dtype .* depends on values"):
         tp.compile(np.emath.sqrt)(X)
-    np.testing.assert_allclose(tp.compile(np.emath.sqrt)(X + 0j), np.emath.sqrt(X))
+    with pytest.raises(tp.errors.CaptureError):
+        tp.compile(tp.grad(lambda x: np.sum(np.abs(np.emath.sqrt(x)))))(X)
 
 
 @pytest.mark.parametrize(

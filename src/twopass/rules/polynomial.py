@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import as_array
-from twopass.core.rule import detach, is_traced
-from twopass.errors import UnknownShapeError, compose
+from twopass.core.rule import detach
 from twopass.rules.kinds import NONZERO, call, composite, operand
 
 
@@ -65,19 +64,9 @@ _sum(np.polyadd, np.add)
 _sum(np.polysub, np.subtract)
 
 
-def _known(p: Any) -> Any:
-    """The values of coefficients, on which the length of a result depends."""
-    plain = detach(p)
-    if is_traced(plain):
-        what = "the length of a product or quotient of polynomials depends on which coefficients are 0"
-        why = "The shapes of all arrays must be known when a function is compiled."
-        raise UnknownShapeError(compose(what, why=why, instead="Write np.convolve(p, q) for the product."))
-    return plain
-
-
 def _leading_zeros(p: Any) -> int:
-    """How many coefficients ``np.poly1d`` leaves out."""
-    return int(p.size - np.poly1d(_known(p)).coeffs.size)
+    """How many coefficients NumPy leaves out, at most all but the last."""
+    return p.size - max(1, np.trim_zeros(detach(p), "f").size)  # type: ignore[no-any-return]
 
 
 @composite(np.polymul, examples=_PAIRS)
@@ -111,9 +100,9 @@ def _polydiv(u: Any, v: Any) -> Any:
         rest = rest - np.pad(product, [(k, steps - 1 - k)] + [(0, 0)] * (product.ndim - 1))
     dtype = np.result_type(dividend.dtype, divisor.dtype)
     quotient = np.stack(digits) if digits else np.zeros_like(dividend, shape=1)
-    # The length of the remainder is that which NumPy gives it.
-    kept = len(np.polydiv(_known(dividend), _known(divisor))[1])
-    rest = rest[len(rest) - kept :]
+    # NumPy leaves out what is 0 but for rounding.
+    counts = np.where(np.isclose(detach(rest), 0, rtol=1e-14), 0.0, 1.0)
+    rest = rest[_leading_zeros(counts) :]
     return _like(quotient.astype(dtype), u, v), _like(rest.astype(dtype), u, v)
 
 

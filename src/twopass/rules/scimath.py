@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import as_array
-from twopass.core.rule import detach, is_traced
-from twopass.errors import UnknownShapeError, compose
+from twopass.core.rule import detach
 from twopass.rules.kinds import NONZERO, POSITIVE, UNIT, call, composite, operand
 
 _NEGATIVE = ((-2.0, -0.2),)
@@ -21,10 +20,6 @@ def _widened(x: Any, leaves: Any) -> Any:
     if x.dtype.kind not in "fc":
         x = x.astype(np.float64)
     plain = detach(x)
-    if is_traced(plain) and x.dtype.kind != "c":
-        what = "whether the result of a function of np.emath is complex depends on values"
-        why = "The dtypes of all arrays must be known when a function is compiled."
-        raise UnknownShapeError(compose(what, why=why, instead="Write np.sqrt(x + 0j), and likewise for others."))
     return x + 0j if x.dtype.kind != "c" and np.any(leaves(plain)) else x
 
 
