@@ -2,64 +2,60 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from twopass.core.operators import as_array
-from twopass.core.registry import composite
-from twopass.core.rule import NONZERO, POSITIVE, UNIT, call, detach, operand
+from twopass.core.registry import elementwise
+from twopass.core.rule import NONZERO, POSITIVE, UNIT, call, operand
 
 _NEGATIVE = ((-2.0, -0.2),)
-_LARGE = ((1.2, 2.0),)
+_LARGE = ((1.2, 2.0), (-2.0, -1.2))
 
 
-def _widened(x: Any, leaves: Any) -> Any:
-    """`x` as complex numbers if any of them leaves the domain of the real function."""
-    x = as_array(x)
-    if x.dtype.kind not in "fc":
-        x = x.astype(np.float64)
-    plain = detach(x)
-    return x + 0j if x.dtype.kind != "c" and np.any(leaves(plain)) else x
+def _as_seen(y: Any, x: Any) -> Any:
+    """The operand as the function saw it: complex if the result is."""
+    return x + 0j if y.dtype.kind == "c" and x.dtype.kind != "c" else x
 
 
-def _is_negative(x: Any) -> Any:
-    return x < 0
+def _root(y: Any, x: Any) -> Any:
+    """``√(1 - x²)``, on the side of the branch cut that the sign of the zero says."""
+    z = _as_seen(y, x)
+    return np.sqrt(-(z * z - 1))
 
 
-def _is_large(x: Any) -> Any:
-    return np.abs(x) > 1
+for _function, _partial, _inside, _outside in (
+    (np.emath.sqrt, lambda y, _x: 0.5 / y, POSITIVE, _NEGATIVE),
+    (np.emath.log, lambda _y, x: 1 / x, POSITIVE, _NEGATIVE),
+    (np.emath.log2, lambda _y, x: 1 / (math.log(2) * x), POSITIVE, _NEGATIVE),
+    (np.emath.log10, lambda _y, x: 1 / (math.log(10) * x), POSITIVE, _NEGATIVE),
+    (np.emath.arcsin, lambda y, x: 1 / _root(y, x), UNIT, _LARGE),
+    (np.emath.arccos, lambda y, x: -1 / _root(y, x), UNIT, _LARGE),
+    (np.emath.arctanh, lambda _y, x: 1 / ((1 - x) * (1 + x)), UNIT, _LARGE),
+):
+    elementwise(_function, _partial, domain=_inside, examples=[call(operand(3, domain=_outside))], holomorphic=False)
 
-
-def _everywhere(function: Any, real: Any, leaves: Any, inside: Any, outside: Any) -> None:
-    """Register a function of one operand."""
-
-    @composite(function, examples=[call(operand(3, 4, domain=inside)), call(operand(3, domain=outside))])
-    def _(x: Any) -> Any:
-        return real(_widened(x, leaves))
-
-
-for _name in ("sqrt", "log", "log2", "log10"):
-    _everywhere(getattr(np.emath, _name), getattr(np, _name), _is_negative, POSITIVE, _NEGATIVE)
-for _name in ("arccos", "arcsin", "arctanh"):
-    _everywhere(getattr(np.emath, _name), getattr(np, _name), _is_large, UNIT, _LARGE)
-
-
-@composite(
+elementwise(
     np.emath.logn,
-    examples=[call(operand(domain=POSITIVE), operand(3, domain=POSITIVE)), call(2.0, operand(3, domain=_NEGATIVE))],
+    lambda y, n, _x: -y / (n * np.emath.log(n)),
+    lambda _y, n, x: 1 / (x * np.emath.log(n)),
+    domain=[((1.5, 3.0),), POSITIVE],
+    examples=[call(2.0, operand(3, domain=_NEGATIVE))],
+    holomorphic=False,
 )
-def _logn(n: Any, x: Any) -> Any:
-    return np.log(_widened(x, _is_negative)) / np.log(_widened(n, _is_negative))
 
 
-@composite(
+def _log_of_base(y: Any, x: Any) -> Any:
+    """The logarithm of a base; of 0, whose powers are 0, as if it were 1."""
+    return np.log(_as_seen(y, np.where(x == 0, 1, x)))
+
+
+elementwise(
     np.emath.power,
-    examples=[
-        call(operand(3, domain=POSITIVE), operand(3)),
-        call(operand(3, domain=_NEGATIVE), 1.5),
-        call(operand(3, domain=NONZERO), -2),
-    ],
+    lambda _y, x, p: p * np.emath.power(x, p - 1),
+    lambda y, x, _p: y * _log_of_base(y, x),
+    domain=[POSITIVE, POSITIVE],
+    examples=[call(operand(3, domain=_NEGATIVE), 1.5), call(operand(3, domain=NONZERO), -2)],
+    holomorphic=False,
 )
-def _power(x: Any, p: Any) -> Any:
-    return np.power(_widened(x, _is_negative), p)
