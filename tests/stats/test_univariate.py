@@ -222,6 +222,11 @@ def test_wrong_arguments(call):
         call(stats.gamma)
 
 
+def test_a_distribution_shows_its_parameters():
+    assert repr(stats.beta) == "<Continuous beta(a, b, loc=0, scale=1)>"
+    assert repr(stats.poisson) == "<Discrete poisson(mu, loc=0)>"
+
+
 def test_scipys_own_distributions_name_these():
     frozen = scipy.stats.norm(0.0, 1.0)
     for call, instead in (

@@ -567,7 +567,7 @@ class Array:
             if trace is not None and "out" not in kwargs:
                 return trace.capture(getattr(ufunc, method), inputs, kwargs)
         if handler is None:
-            what = f"np.{ufunc.__name__}.{method} is not supported on traced arrays"
+            what = f"{spelled(ufunc)}.{method} is not supported on traced arrays"
             raise UnsupportedOperatorError(compose(what, instead="Write it with other NumPy functions."))
         kwargs = dict(kwargs)
         out = kwargs.pop("out", None)

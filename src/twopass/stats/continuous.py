@@ -1,7 +1,35 @@
 """Continuous distributions, each by its formulas for location 0 and scale 1.
 
-The formulas are those of N. L. Johnson, S. Kotz and N. Balakrishnan, *Continuous Univariate Distributions* (2nd ed.,
-1994-95), written so that neither tail loses digits.
+===================  ===================================================================  ==================
+distribution         density                                                              support
+===================  ===================================================================  ==================
+norm                 exp(-y²/2) / √(2π)
+halfnorm             2 exp(-y²/2) / √(2π)                                                 y ≥ 0
+lognorm(s)           exp(-log(y)² / (2 s²)) / (s y √(2π))                                 y > 0
+skewnorm(a)          2 φ(y) Φ(a y), with the density and the cumulative of norm
+truncnorm(a, b)      φ(y) / (Φ(b) - Φ(a))                                                 a ≤ y ≤ b
+expon                exp(-y)                                                              y ≥ 0
+gamma(a)             y^(a - 1) exp(-y) / Γ(a)                                             y ≥ 0
+invgamma(a)          y^(-a - 1) exp(-1/y) / Γ(a)                                          y > 0
+chi2(df)             (y/2)^(df/2 - 1) exp(-y/2) / (2 Γ(df/2))                             y ≥ 0
+beta(a, b)           y^(a - 1) (1 - y)^(b - 1) / B(a, b)                                  0 ≤ y ≤ 1
+f(dfn, dfd)          r (r y)^(dfn/2 - 1) (1 + r y)^(-(dfn + dfd)/2) / B(dfn/2, dfd/2),    y ≥ 0
+                     with r = dfn / dfd
+t(df)                (1 + y²/df)^(-(df + 1)/2) Γ((df + 1)/2) / (√(π df) Γ(df/2))
+cauchy               1 / (π (1 + y²))
+halfcauchy           2 / (π (1 + y²))                                                     y ≥ 0
+laplace              exp(-|y|) / 2
+logistic             exp(-y) / (1 + exp(-y))²
+gumbel_r             exp(-y - exp(-y))
+gumbel_l             exp(y - exp(y))
+rayleigh             y exp(-y²/2)                                                         y ≥ 0
+weibull_min(c)       c y^(c - 1) exp(-y^c)                                                y ≥ 0
+pareto(b)            b / y^(b + 1)                                                        y ≥ 1
+uniform              1                                                                    0 ≤ y ≤ 1
+===================  ===================================================================  ==================
+
+They are written so that neither tail loses digits. The source is N. L. Johnson, S. Kotz and N. Balakrishnan,
+*Continuous Univariate Distributions* (2nd ed., 1994-95).
 """
 
 from __future__ import annotations

@@ -1,6 +1,16 @@
 """Distributions of whole numbers, each by its formulas.
 
-They are those of N. L. Johnson, A. W. Kemp and S. Kotz, *Univariate Discrete Distributions* (3rd ed., 2005).
+==============  ===============================================  ==================
+distribution    probability of k                                 support
+==============  ===============================================  ==================
+bernoulli(p)    p if k = 1, else 1 - p                           0, 1
+binom(n, p)     n! / (k! (n - k)!) p^k (1 - p)^(n - k)           0, ..., n
+geom(p)         (1 - p)^(k - 1) p                                1, 2, ...
+nbinom(n, p)    Γ(n + k) / (Γ(n) k!) p^n (1 - p)^k               0, 1, ...
+poisson(mu)     mu^k exp(-mu) / k!                               0, 1, ...
+==============  ===============================================  ==================
+
+The source is N. L. Johnson, A. W. Kemp and S. Kotz, *Univariate Discrete Distributions* (3rd ed., 2005).
 """
 
 from __future__ import annotations

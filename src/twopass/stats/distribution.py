@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def _settled(f: Any) -> Any:
     return np.where(np.isneginf(f), -np.inf, np.where(np.isposinf(f), np.inf, f))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Distribution:
     """A family of distributions.
 
@@ -72,16 +72,24 @@ class _Distribution:
     log_cumulative: Formula | None = None
     log_survival: Formula | None = None
 
-    def _bind(self, names: tuple[str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-        """The parameters in the order of their names, location and scale by default 0 and 1."""
+    #: The parameters behind the shapes, with their defaults.
+    _further: ClassVar[dict[str, float]] = {"loc": 0.0}
+
+    def __repr__(self) -> str:
+        further = [f"{name}={value:g}" for name, value in self._further.items()]
+        return f"<{type(self).__name__} {self.name}({', '.join([*self.shapes, *further])})>"
+
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        """The parameters in order: shapes, location and scale."""
+        names = (*self.shapes, *self._further)
         if len(args) > len(names) or set(kwargs) - set(names[len(args) :]):
             what = f"{self.name} has the parameters {', '.join(names)}, each once"
             got = f"It got {len(args)} by position" + (f" and {', '.join(kwargs)} by name." if kwargs else ".")
             raise TypeError(compose(what, why=got))
-        given = {"loc": 0.0, "scale": 1.0, **dict(zip(names, args, strict=False)), **kwargs}
+        given = {**self._further, **dict(zip(names, args, strict=False)), **kwargs}
         missing = [name for name in names if name not in given]
         if missing:
-            raise TypeError(compose(f"{self.name} needs the parameter {' and '.join(missing)}"))
+            raise TypeError(compose(f"{self.name} needs {' and '.join(missing)}"))
         return [floats(given[name]) for name in names]
 
     def _checked(self, shapes: list[Any], ok: Any) -> tuple[list[Any], Any]:
@@ -143,8 +151,10 @@ class Continuous(_Distribution):
     of which broadcast; the result is float64.
     """
 
+    _further = {"loc": 0.0, "scale": 1.0}  # noqa: RUF012 - declared by the base class
+
     def _standard(self, x: Any, args: Any, kwargs: Any) -> tuple[Any, list[Any], Any, Any]:
-        *shapes, loc, scale = self._bind((*self.shapes, "loc", "scale"), args, kwargs)
+        *shapes, loc, scale = self._bind(args, kwargs)
         shapes, ok = self._checked(shapes, scale > 0)
         scale = np.where(scale > 0, scale, 1)
         return (floats(x) - loc) / scale, shapes, scale, ok
@@ -219,7 +229,7 @@ class Discrete(_Distribution):
     """
 
     def _shifted(self, k: Any, args: Any, kwargs: Any) -> tuple[Any, list[Any], Any]:
-        *shapes, loc = self._bind((*self.shapes, "loc"), args, kwargs)
+        *shapes, loc = self._bind(args, kwargs)
         shapes, ok = self._checked(shapes, True)
         return floats(k) - loc, shapes, ok
 
