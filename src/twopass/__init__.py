@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from twopass.api import (
         check_grads,
         custom_rule,
+        debug,
         elementwise_grad,
         finite_difference,
         grad,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         stop_gradient,
         value_and_grad,
         vjp,
+        zeros,
     )
     from twopass.api.scan import scan
     from twopass.api.vmap import vmap
@@ -37,6 +39,7 @@ __all__ = [
     "compile",
     "custom_rule",
     "data",
+    "debug",
     "elementwise_grad",
     "errors",
     "finite_difference",
@@ -56,6 +59,7 @@ __all__ = [
     "value_and_grad",
     "vjp",
     "vmap",
+    "zeros",
 ]
 
 #: Where the public names are. Each is imported when it is asked for: who differentiates a function does not wait for

@@ -20,6 +20,7 @@ import numpy as np
 
 from twopass import tree
 from twopass.core.rule import is_traced
+from twopass.core.trace import WATCHING
 from twopass.errors import ArgumentError, compose, unknown_name
 
 # What compiles is imported by the first call that needs it.
@@ -115,6 +116,8 @@ class Compiled:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the function."""
+        if WATCHING.get() is not None:
+            return self._function(*args, **kwargs)  # `twopass.debug` looks at each operation
         way = self._way
         if way is not None and not kwargs:
             read, shapes, quick, build = way

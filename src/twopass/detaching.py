@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from twopass.errors import DetachedError, compose, is_user_file
+from twopass.errors import BUFFER, DetachedError, compose, is_user_file
 
 __all__ = ["refuse_detaching", "refuse_plain_array"]
 
@@ -22,8 +22,8 @@ _LOST = "would turn a traced array into a plain one and lose its derivative"
 def refuse_detaching(what: str) -> NoReturn:
     """Raise because `what` would lose a derivative."""
     instead = (
-        "Use NumPy functions on it (np.stack instead of np.array of a list), make buffers with np.zeros_like(x) or "
-        "np.zeros(shape, like=x), or say tp.stop_gradient(x) if no derivative should flow."
+        f"Use NumPy functions on it. To assign into an array (b[i] = x), or in the place of np.array of a list, {BUFFER}. "
+        "If no derivative should flow, say tp.stop_gradient(x)."
     )
     raise DetachedError(compose(f"{what} {_LOST}", instead=instead))
 

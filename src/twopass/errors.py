@@ -12,7 +12,7 @@
     │   └── UnknownShapeError           a shape in it depends on values
     ├── ArgumentError                   (also ValueError)  a wrong argument to a public function
     ├── ShapeError                      (also ValueError)  shapes that do not fit together
-    ├── NotFiniteError                  (also ArithmeticError)   NaN or infinity where training cannot go on
+    ├── NotFiniteError                  (also ArithmeticError)   NaN or infinity, found in training or by debug
     ├── DataError                       (also ValueError)  a data set or file that cannot be used as asked
     ├── ModelError                      (also ValueError)  a saved model that is damaged, foreign or too new
     └── MissingLibraryError             (also ImportError)  a library that only some users need is not installed
@@ -31,6 +31,7 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
 
 __all__ = [
+    "BUFFER",
     "ArgumentError",
     "CaptureError",
     "DataError",
@@ -97,7 +98,7 @@ class ShapeError(TwopassError, ValueError):
 
 
 class NotFiniteError(TwopassError, ArithmeticError):
-    """A NaN or an infinity where training cannot go on."""
+    """A NaN or an infinity where training, or a derivative in `twopass.debug`, cannot go on."""
 
 
 class DataError(TwopassError, ValueError):
@@ -112,6 +113,8 @@ class MissingLibraryError(TwopassError, ImportError):
     """An optional library that is not installed; the message says what to install."""
 
 
+#: What to write instead of ``b = np.zeros(n); b[i] = traced``.
+BUFFER = "make the array with tp.zeros(n) or np.zeros_like(x, shape=n), or build it with np.stack([...])"
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 #: Frames of these libraries are never "the user's line".
 _LIBRARIES = (os.sep + os.path.join("numpy", ""), os.sep + os.path.join("scipy", ""))

@@ -443,3 +443,74 @@ def test_how_arrays_of_a_batch_print():
     seen = []
     tp.vmap(lambda x: seen.append((repr(x), x.shape, len(x), x.dtype)))(XS)
     assert seen == [("Batched(float64[3], 4 examples)", (3,), 3, np.float64)]
+
+
+# --- functions without a derivative -----------------------------------------------------------------------------------
+
+SQUARES = RNG.normal(size=(3, 2, 4, 4))
+SYMMETRIC = SQUARES @ np.swapaxes(SQUARES, -1, -2) + np.eye(4)
+NUMBERS = RNG.integers(0, 5, size=(3, 4))
+
+
+@pytest.mark.parametrize(
+    ("f", "operand"),
+    [
+        *[(getattr(np.fft, name), SQUARES) for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft")],
+        *[(getattr(np.fft, name), SQUARES) for name in ("fft2", "ifft2", "fftn", "ifftn", "rfft2", "irfft2")],
+        *[(getattr(np.fft, name), SQUARES) for name in ("rfftn", "irfftn", "fftshift", "ifftshift")],
+        (lambda x: np.fft.fft(x, 3, 0, "ortho"), SQUARES),
+        (lambda x: np.fft.fftn(x, s=(3, 5), axes=(1, 2)), SQUARES),
+        (lambda x: np.fft.rfftn(x, axes=(1, 0)), SQUARES),
+        (lambda x: np.fft.fftshift(x, axes=0), SQUARES),
+        *[(getattr(np.linalg, name), SYMMETRIC) for name in ("cholesky", "eigh", "eigvalsh", "svd", "svdvals", "qr")],
+        *[(getattr(np.linalg, name), SYMMETRIC) for name in ("pinv", "matrix_rank", "cond", "eigvals", "slogdet")],
+        (lambda x: np.linalg.svd(x, compute_uv=False), SYMMETRIC),
+        (lambda x: np.linalg.cond(x, 1), SYMMETRIC),
+        (np.linalg.matrix_norm, SYMMETRIC),
+        (np.linalg.norm, SQUARES),
+        (lambda x: np.linalg.norm(x[0]), SQUARES),
+        (lambda x: np.linalg.norm(x[0], 1), SQUARES),
+        (lambda x: np.linalg.norm(x[0, 0], 3), SQUARES),
+        (lambda x: np.linalg.norm(x, axis=-1, keepdims=True), SQUARES),
+        (lambda x: np.linalg.norm(x, "fro", axis=(0, 2)), SQUARES),
+        (lambda x: np.linalg.norm(x, keepdims=True), SQUARES),
+        (np.linalg.vector_norm, SQUARES),
+        (lambda x: np.linalg.lstsq(x, np.ones(4), rcond=None)[0], SYMMETRIC[:, 0]),
+        (lambda x: np.searchsorted(np.arange(4.0), x), SQUARES),
+        (lambda x: np.searchsorted(np.sort(x), 0.3), SQUARES[:, 0, 0]),
+        (lambda x: np.digitize(x, np.arange(3.0)), SQUARES),
+        (lambda x: np.isin(x, [1, 3]), NUMBERS),
+        (lambda x: np.isin([1, 3], x), NUMBERS),
+        (lambda x: np.isin(x, [1, 3], invert=True), NUMBERS),
+        (lambda x: np.unravel_index(x, (2, 3)), NUMBERS),
+        (lambda x: np.ravel_multi_index((x, x % 2), (5, 2)), NUMBERS),
+        (lambda x: np.lexsort((x, -x)), NUMBERS),
+        (lambda x: np.bincount(x, minlength=5), NUMBERS),
+        (lambda x: np.round(x, 1), SQUARES),
+        (lambda x: np.isclose(x, 0.0, atol=0.5), SQUARES),
+        (lambda x: np.allclose(x, 0.0, atol=2.0), SQUARES),
+        (lambda x: np.array_equal(x, x), SQUARES),
+        (lambda x: np.argmax(x, axis=1, keepdims=True), SQUARES),
+        (lambda x: np.argmin(x, keepdims=True), SQUARES),
+        (lambda x: np.argsort(x, axis=None), SQUARES),
+        (lambda x: np.argpartition(x, 2, axis=0), SQUARES[:, 0]),
+        (lambda x: np.count_nonzero(x > 0, axis=0, keepdims=True), SQUARES),
+        (lambda x: np.any(x > 1, axis=(0, 2)), SQUARES),
+        (lambda x: np.sum(x, where=x > 0, axis=0), SQUARES),
+        (lambda x: np.mean(x, where=x > 0), SQUARES),
+        (lambda x: np.max(x, where=x[0] > 0, initial=-3.0, axis=0), SQUARES),
+        (lambda x: np.bitwise_and(x, 3) << 1, NUMBERS),
+        (lambda x: np.add.accumulate(x) + np.multiply.outer(x[0], x)[0], SQUARES[:, 0]),
+        (lambda x: np.geomspace(np.abs(x[0]) + 1, 10.0, 4), NUMBERS),
+        (lambda x: np.histogram(x, bins=3, range=(0, 5))[0], NUMBERS),
+        (lambda x: np.interp(x, np.arange(3.0), np.ones(3)), SQUARES),
+        (lambda x: np.polyval([1.0, 2.0], x), SQUARES),
+    ],
+)
+def test_functions_without_a_derivative(f, operand):
+    found, expected = tp.vmap(f)(operand), [f(row) for row in operand]
+    columns = zip(*map(tp.tree.leaves, expected), strict=True)
+    for values, column in zip(tp.tree.leaves(found), columns, strict=True):
+        stack = np.stack([np.asarray(part) for part in column])
+        assert values.dtype == stack.dtype and values.shape == stack.shape
+        np.testing.assert_allclose(values, stack, rtol=1e-12, atol=1e-12)

@@ -1,4 +1,4 @@
-"""The historical examples learn what they are to learn, and say so."""
+"""The examples learn what they are to learn, and say so."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-EXAMPLES = ("encoder", "parity", "symmetry", "xor")
+import twopass as tp
+
+PROBLEMS = ("encoder", "parity", "symmetry", "xor")
+EXAMPLES = (*PROBLEMS, "ensemble")
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def test_all_examples_are_tested(root):
     assert {path.stem for path in (root / "examples").glob("*.py")} == {"common", *EXAMPLES}
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", PROBLEMS)
 def test_example_learns_all_patterns(load, capsys, name):
     example = load(name)
     params = example.main(["--seeds", "0"])
@@ -77,3 +80,15 @@ def test_a_network_that_has_not_learned_fails(load):
     common, xor = load("common"), load("xor")
     with pytest.raises(SystemExit, match="seed 1 has not learned the patterns after 10 sweeps"):
         common.run(dataclasses.replace(xor.PROBLEM, limit=10), ["--seed", "1"])
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [([], 1e-5), (["--float64"], 1e-12)])
+def test_an_ensemble_learns_together_as_its_members_learn_alone(load, capsys, precision, tolerance):
+    together, alone = load("ensemble").main(["--members", "4", "--epochs", "3", *precision])
+    for a, b in zip(tp.tree.leaves(together.params), tp.tree.leaves(alone.params), strict=True):
+        assert a.shape == b.shape and a.shape[0] == 4 and a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance)
+    report = capsys.readouterr().out
+    member, mean = (float(n) for n in re.findall(r"accuracy of .*?([01]\.\d+)(?: |\n)", report))
+    assert mean >= member > 0.8
+    assert "one by one" in report

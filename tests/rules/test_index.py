@@ -207,12 +207,8 @@ def test_in_place_functions(change):
 
 @pytest.mark.parametrize("change", IN_PLACE)
 def test_in_place_functions_refuse_plain_arrays(change):
-    with pytest.raises((tp.errors.DetachedError, ValueError)) as caught:
+    with pytest.raises(tp.errors.DetachedError, match=r"tp\.zeros\(n\) or np\.zeros_like\(x, shape=n\)"):
         tp.grad(lambda v: change(np.zeros((3, 4)), v))(V)
-    # NumPy wraps what float() raises; either way nothing was detached.
-    error = caught.value if isinstance(caught.value, tp.errors.DetachedError) else caught.value.__cause__
-    assert isinstance(error, tp.errors.DetachedError)
-    assert "np.zeros_like(x)" in str(error)
 
 
 def test_tall_matrices_wrap_their_diagonal():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
 from typing import Any
 
@@ -71,6 +72,18 @@ def test_a_loss_that_fails_by_itself_is_named() -> None:
     with pytest.raises(NotFiniteError, match=r"became nan in epoch 2, step 1.*is the loss, from a finite output"):
         trainer.fit(*line(), epochs=4, batch_size=32)
     assert trainer.epoch == 1
+
+
+@pytest.mark.parametrize("backend", ["numpy", "auto"])
+def test_the_operation_and_the_line_of_a_loss_are_named(backend: str) -> None:
+    def loss(prediction: Any, target: Any) -> Any:
+        return np.mean(np.log(target - 1.0 + 0.0 * prediction[:, 0]))  # here
+
+    trainer = Trainer(nn.Dense(1), loss, optim.SGD(0.1), seed=0, backend=backend)
+    line = inspect.getsourcelines(loss)[1] + 1
+    made = rf"There, np\.log made an infinity \(at .*test_fitting\.py:{line}\)\. It was given 0\.0, at index \(5,\)\."
+    with pytest.raises(NotFiniteError, match=rf"is the loss, from a finite output of the network\. {made}"):
+        trainer.fit(np.ones((8, 2)), np.array([2.0] * 5 + [1.0, 2.0, 2.0]), batch_size=8, shuffle=False)
 
 
 def test_updates_that_overflow_in_the_last_step_are_found_too() -> None:

@@ -1,6 +1,8 @@
 """Differentiating functions: what users call."""
 
+from twopass.api.create import zeros
 from twopass.api.custom import custom_rule, stop_gradient
+from twopass.api.debugging import debug
 from twopass.api.derived import hessian, hvp, jacobian
 from twopass.api.forward import jvp
 from twopass.api.numerical import check_grads, finite_difference
@@ -11,6 +13,7 @@ from twopass.api.vmap import vmap
 __all__ = [
     "check_grads",
     "custom_rule",
+    "debug",
     "elementwise_grad",
     "finite_difference",
     "grad",
@@ -23,4 +26,5 @@ __all__ = [
     "value_and_grad",
     "vjp",
     "vmap",
+    "zeros",
 ]

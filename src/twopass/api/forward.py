@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from twopass import tree
-from twopass.api.tracing import Function, trace_forward
+from twopass.api.tracing import Function, handed_out, trace_forward
 from twopass.errors import ArgumentError, compose
 
 __all__ = ["jvp"]
@@ -63,6 +63,7 @@ def jvp(f: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tup
     check_tuples(primals, tangents)
     traced = trace_forward(f, primals, tangents)
     directions = [
-        np.zeros_like(leaf) if mark is None else mark for leaf, mark in zip(traced.leaves, traced.marks, strict=True)
+        np.zeros_like(leaf) if mark is None else handed_out(mark)
+        for leaf, mark in zip(traced.leaves, traced.marks, strict=True)
     ]
     return traced.out, tree.unflatten(traced.structure, directions)

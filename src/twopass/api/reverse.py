@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from twopass import tree
-from twopass.api.tracing import Function, Traced, check_like, conjugated, trace_reverse
-from twopass.core.trace import ReverseTrace, snapshot
+from twopass.api.tracing import Function, Traced, check_like, conjugated, handed_out, trace_reverse
+from twopass.core.trace import ReverseTrace
 from twopass.errors import ArgumentError, ShapeError, compose
 
 __all__ = ["elementwise_grad", "grad", "value_and_grad", "vjp"]
@@ -88,16 +88,12 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...
     """
     traced = trace_reverse(f, primals, range(len(primals)))
     # The pullback may run much later: what the caller does to the output meanwhile must not reach the tape.
-    out = tree.unflatten(traced.structure, [_copy(leaf) for leaf in traced.leaves])
+    out = tree.unflatten(traced.structure, [handed_out(leaf) for leaf in traced.leaves])
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         return tuple(pull(traced, check_like(cotangent, traced.leaves, traced.structure, "cotangent")))
 
     return out, pullback
-
-
-def _copy(leaf: Any) -> Any:
-    return leaf.copy() if type(leaf) is np.ndarray else snapshot(leaf)
 
 
 def _check_scalar(traced: Traced, name: str) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import twopass.rules  # noqa: F401 - fills the registry
 from twopass import tree
 from twopass.core.array import Array, stand_in
-from twopass.core.trace import ForwardTrace, ReverseTrace, Trace, snapshot
-from twopass.errors import ArgumentError, ShapeError, compose
+from twopass.core.trace import RUNNING, WATCHING, ForwardTrace, ReverseTrace, Trace, snapshot
+from twopass.errors import ArgumentError, ShapeError, TwopassError, compose
 
-__all__ = ["Inputs", "Traced", "as_leaf", "check_like", "conjugated", "trace_forward", "trace_reverse"]
+__all__ = ["Inputs", "Traced", "as_leaf", "check_like", "conjugated", "handed_out", "trace_forward", "trace_reverse"]
 
 Function = Callable[..., Any]
 
@@ -141,6 +141,11 @@ def conjugated(leaf: Any) -> Any:
     return np.conjugate(leaf) if leaf.dtype.kind == "c" else leaf
 
 
+def handed_out(leaf: Any) -> Any:
+    """A value for the user to keep and to change: it shares no memory with anything else."""
+    return leaf.copy() if type(leaf) is np.ndarray else snapshot(leaf)
+
+
 class Traced:
     """One run of a function: its trace, its inputs, and its output taken apart."""
 
@@ -169,6 +174,7 @@ def _primal(leaf: Any, trace: Trace) -> Any:
 
 
 def _run(trace: Trace, f: Function, args: Sequence[Any], inputs: Inputs, has_aux: bool = False) -> Traced:
+    token = RUNNING.set(trace)
     try:
         out = f(*args)
         aux = None
@@ -177,14 +183,25 @@ def _run(trace: Trace, f: Function, args: Sequence[Any], inputs: Inputs, has_aux
                 what = "with has_aux=True the function must return a pair (output, auxiliary data)"
                 raise ArgumentError(compose(what, why=f"It returned a {type(out).__name__}."))
             out, aux = out
-        return Traced(trace, inputs, out, aux)
+        traced = Traced(trace, inputs, out, aux)
+    except ValueError as error:
+        # NumPy says "setting an array element with a sequence" where float(x) was refused, in b[0] = x.
+        if isinstance(error.__cause__, TwopassError):
+            raise error.__cause__ from None
+        raise
     finally:
+        RUNNING.reset(token)
         trace.closed = True
+    watch = WATCHING.get()
+    if watch is not None:
+        watch.check(trace, traced.leaves, traced.marks)
+    return traced
 
 
 def trace_reverse(f: Function, args: Sequence[Any], argnums: Sequence[int], has_aux: bool = False) -> Traced:
     """Run `f` while writing the tape of the chosen arguments."""
-    trace = ReverseTrace()
+    watch = WATCHING.get()
+    trace = ReverseTrace() if watch is None else watch.reverse()
     inputs = Inputs()
     for number in argnums:
         inputs.add(args[number], f"argument {number + 1}")
@@ -197,7 +214,8 @@ def trace_reverse(f: Function, args: Sequence[Any], argnums: Sequence[int], has_
 
 def trace_forward(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Traced:
     """Run `f` while carrying tangents."""
-    trace = ForwardTrace()
+    watch = WATCHING.get()
+    trace = ForwardTrace() if watch is None else watch.forward()
     inputs = Inputs()
     arrays: list[Array] = []
     for number, (primal, tangent) in enumerate(zip(primals, tangents, strict=True)):

@@ -13,6 +13,7 @@ from twopass.api.loops import place
 from twopass.api.tracing import Function
 from twopass.core.array import Array
 from twopass.core.operators import as_array
+from twopass.core.trace import RUNNING
 from twopass.errors import ArgumentError, CaptureError, ShapeError, compose
 from twopass.rules.batching import Batched, BatchTrace
 
@@ -77,6 +78,7 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
         axes = _input_axes(in_axes, args)
         leaves, structure = tree.flatten(args)
         trace = BatchTrace(_size(args, axes))
+        token = RUNNING.set(trace)
         try:
             inputs = [_input(trace, leaf, axis) for leaf, axis in zip(leaves, axes, strict=True)]
             out = f(*tree.unflatten(structure, inputs), **kwargs)
@@ -89,6 +91,7 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
                 raise error.__cause__ from None
             raise
         finally:
+            RUNNING.reset(token)
             trace.closed = True
 
     return batched
@@ -206,4 +209,4 @@ def _output(trace: BatchTrace, leaf: Any, axis: Axis) -> Any:
         raise ShapeError(compose(what, instead="Give another axis in out_axes."))
     moved = np.moveaxis(values, 0, axis)
     # The result shares no memory with an argument, nor with another result.
-    return moved._clone() if type(moved) is Array else np.array(moved)
+    return moved._clone() if type(moved) is Array else np.array(moved, order="C")

@@ -25,6 +25,7 @@ from twopass.core.trace import Trace, Unknown, snapshot
 from twopass.core.views import Flat, View, check_writeable, write_through
 from twopass.detaching import refuse_detaching, refuse_plain_array
 from twopass.errors import (
+    BUFFER,
     CaptureError,
     DetachedError,
     UnknownShapeError,
@@ -61,7 +62,7 @@ def stand_in(value: Any) -> Any:
 def is_differentiated(value: Any) -> bool:
     """Whether a derivative is computed of a value at some level: it is not merely captured or batched."""
     while type(value) is Array:
-        if not value._trace.captures:
+        if not value._trace.captures or value._trace.differentiates:
             return True
         value = value._primal.values if isinstance(value._primal, Unknown) else value._primal
     return False
@@ -77,7 +78,7 @@ def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             found = arg._trace
             if found is not trace and (trace is None or found.level > trace.level):
                 trace = found
-    if trace is None or kwargs or type(args[-1]) is tuple:
+    if trace is None or _nests(kwargs.values()) or (type(args[-1]) is tuple and _nests(args[-1])):
         inside = _capturing((args, kwargs))  # captured arrays may be in an index, or a mask in the keywords
         if inside is not None and (trace is None or inside.level > trace.level):
             trace = inside
@@ -107,6 +108,11 @@ def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         further = args[1:] if rule.function is operator.getitem else snapshot(args[1:])
         result._view = View(args[0], args[0]._version, rule, further, kwargs)
     return result
+
+
+def _nests(values: Any) -> bool:
+    """Whether some values may be, or have in them, traced arrays."""
+    return any(type(value) in _NESTING for value in values)
 
 
 _PLAIN = "Pass tp.stop_gradient(x) if no derivative should flow there."
@@ -304,7 +310,7 @@ def _store(out: Any, result: Any) -> Any:
             compose(
                 "a traced result cannot be written into a plain ndarray with out=",
                 why="Its derivative would be lost.",
-                instead="Leave out= away, or make the buffer with np.empty_like(x) or np.zeros_like(x) of a traced x.",
+                instead=f"Leave out= away, or {BUFFER}.",
             )
         )
     out[...] = result
@@ -656,6 +662,10 @@ class Array:
             what = f"the ndarray attribute .{name} is not supported on traced arrays"
             raise UnsupportedOperatorError(compose(what, instead="Use a NumPy function, or tp.stop_gradient(x)."))
         raise AttributeError(f"a traced array has no attribute {name!r}")
+
+
+#: Types of which a value may hold a traced array.
+_NESTING = frozenset({Array, tuple, list, dict, slice})
 
 
 def _call_ufunc(ufunc: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -20,11 +20,15 @@ from twopass import errors
 from twopass.core.rule import Rule, Spec, detach, is_traced
 from twopass.core.sweep import Node, Pick, backward, tangent
 
-__all__ = ["CAPTURING", "ForwardTrace", "ReverseTrace", "Trace", "Unknown", "snapshot"]
+__all__ = ["CAPTURING", "RUNNING", "WATCHING", "ForwardTrace", "ReverseTrace", "Trace", "Unknown", "snapshot"]
 
 _levels = itertools.count(1)
 #: The trace that captures the function which is running, innermost first; for what must know before it sees an array.
 CAPTURING: ContextVar[Trace | None] = ContextVar("capturing", default=None)
+#: The trace of the function that is running, innermost first; for what makes arrays out of nothing.
+RUNNING: ContextVar[Trace | None] = ContextVar("running", default=None)
+#: Who makes the traces, in the place of `ForwardTrace` and `ReverseTrace`; for `twopass.debug`.
+WATCHING: ContextVar[Any] = ContextVar("watching", default=None)
 _PACKAGE = errors._PACKAGE
 _PREFIX = len(_PACKAGE)
 
@@ -86,6 +90,9 @@ class Trace:
 
     #: Whether the trace records calls whose operands have no values: all calls, those without a derivative included.
     captures = False
+
+    #: Whether a trace that captures does so for the sake of derivatives, so that rules of the user's own count.
+    differentiates = False
 
     def __init__(self) -> None:
         self.level = next(_levels)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from twopass.core.trace import Unknown
-from twopass.errors import CaptureError, compose
+from twopass.errors import BUFFER, CaptureError, compose
 
 __all__ = ["Abstract"]
 
@@ -65,7 +65,7 @@ class Abstract(Unknown):
         why = "The function runs once to record its operations, which later calls repeat with other values."
         instead = (
             "Write np.where for a choice between values, tp.scan for a loop, np.asarray(table, like=i)[i] for an index "
-            "into a plain array, or leave this function uncompiled."
+            f"into a plain array; to assign into an array, {BUFFER}; or leave this function uncompiled."
         )
         what = f"{what} needs a value that is not known while the function is captured"
         raise CaptureError(compose(what, why=why, instead=instead))

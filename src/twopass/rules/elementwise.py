@@ -149,13 +149,21 @@ elementwise(np.sinh, lambda _y, x: np.cosh(x))
 elementwise(np.cosh, lambda _y, x: np.sinh(x))
 elementwise(np.tanh, lambda y, _x: 1 - y * y)
 # The minus signs keep that of the zero in an imaginary number on a branch cut.
-elementwise(np.arcsinh, lambda _y, x: 1 / np.sqrt(-(-x * x - 1)))
+elementwise(np.arcsinh, lambda _y, x: 1 / (np.sqrt(-(-x * x - 1)) if x.dtype.kind == "c" else np.hypot(x, 1)))
 elementwise(np.arccosh, lambda _y, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)), domain=((1.2, 3.0),))
 elementwise(np.arctanh, lambda _y, x: 1 / _one_less_square(x), domain=UNIT)
+
+
+def _over_square(a: Any, b: Any, part: Any) -> Any:
+    """``part / (a**2 + b**2)``, where the squares alone might overflow or vanish."""
+    length = np.hypot(a, b)
+    return part / length / length
+
+
 elementwise(
     np.arctan2,
-    lambda _y, a, b: b / (a * a + b * b),
-    lambda _y, a, b: -a / (a * a + b * b),
+    lambda _y, a, b: _over_square(a, b, b),
+    lambda _y, a, b: -_over_square(a, b, a),
     domain=[NONZERO, NONZERO],
     examples=[call(_INT8, operand(4)), call(_INT8 > 0, operand(4, domain=NONZERO))],
     holomorphic=False,

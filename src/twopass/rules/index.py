@@ -13,7 +13,7 @@ import numpy as np
 
 from twopass.core.operators import Scatter, as_array, assign_part, holds_traced, scatter
 from twopass.core.rule import invoke, is_traced
-from twopass.errors import DetachedError, compose
+from twopass.errors import BUFFER, DetachedError, compose
 from twopass.rules.kinds import call, composite, linear, operand, ufunc_method
 from twopass.rules.operands import take_at
 
@@ -141,7 +141,7 @@ def _assign_part_transpose(slot: int, ct: Any, given: Any, *, part: Any) -> Any:
 def _check_target(name: str, target: Any) -> None:
     if not is_traced(target):
         what = f"np.{name} cannot write traced values into a plain array"
-        instead = "Make the array with np.zeros_like(x) or np.zeros(shape, like=x) of a traced x."
+        instead = f"To assign into it, {BUFFER}."
         raise DetachedError(compose(what, why="Their derivative would be lost.", instead=instead))
 
 

@@ -165,7 +165,8 @@ def _prod_push(
     initial: Any = 1,
     where: Any = True,
 ) -> Any:
-    return np.sum(tangent * _product_of_others(a, axis, dtype, initial, where), axis=axis, keepdims=keepdims)
+    others = _product_of_others(a, axis, dtype, initial, where)
+    return np.sum(tangent * others, axis=axis, keepdims=keepdims, where=where)
 
 
 def _prod_pull(

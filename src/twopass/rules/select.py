@@ -13,7 +13,7 @@ from twopass.core.operators import as_array
 from twopass.core.rule import invoke, is_traced
 from twopass.errors import UnsupportedOperatorError, compose
 from twopass.rules.kinds import call, composite, operand, selection
-from twopass.rules.operands import as_operand
+from twopass.rules.operands import as_operand, is_known
 
 _MASK = np.array([[True, False, True, False], [False, False, True, True], [True, True, False, True]])
 
@@ -65,10 +65,13 @@ def clip(a: Any, a_min: Any, a_max: Any, **keywords: Any) -> Any:
 
 
 def _clip_selects(slot: int, a: Any, a_min: Any, a_max: Any, **_: Any) -> Any:
-    """It is `a` between the bounds, and at them; where the bounds are in the wrong order, it is the upper one."""
-    a_min = -np.inf if a_min is None else a_min
-    low = a < a_min
-    high = np.where(low, a_min, a) > (np.inf if a_max is None else a_max)
+    """It is `a` between the bounds, and at them; where the bounds are equal or in the wrong order, the upper one."""
+    low = a < (-np.inf if a_min is None else a_min)
+    if a_max is None:
+        return (~low, low, np.zeros_like(low))[slot]
+    high = np.where(low, a_min, a) > a_max if a_min is not None else a > a_max
+    if a_min is not None and not is_known(np.all(np.less(a_min, a_max))):
+        high = high | np.greater_equal(a_min, a_max)
     return (~low & ~high, low & ~high, high)[slot]
 
 

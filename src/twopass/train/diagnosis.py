@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from twopass import tree
-from twopass.api import grad
+from twopass.api import debug, grad
+from twopass.errors import NotFiniteError
 from twopass.nn import Layer, Sequential
 from twopass.nn.random import fold_in
 from twopass.train.parameters import Partition, first_not_finite, place
@@ -24,8 +25,22 @@ def fault(net: Layer, loss: Loss, params: Any, batch: Batch, key: Any) -> str:
     Returns
     -------
     str
-        The parameters, the output of a layer, the loss, the gradient of a parameter, or else the update.
+        The parameters, the output of a layer, the loss, the gradient of a parameter, or else the update; and the
+        operation that made it so, as `twopass.debug` finds it.
     """
+    sentence = f"The first thing that was not finite is {_culprit(net, loss, params, batch, key)}."
+    partition = Partition.of(net, params)
+    trainable, rest = partition.split(params)
+    try:
+        with debug(inf=True):
+            grad(make_objective(net, loss, partition), has_aux=True)(trainable, rest, *batch, key)
+    except NotFiniteError as error:
+        return f"{sentence} There, {error}"
+    return sentence
+
+
+def _culprit(net: Layer, loss: Loss, params: Any, batch: Batch, key: Any) -> str:
+    """The quantity of a training step that is not finite first."""
     name = first_not_finite(params)
     if name is not None:
         return f"the parameter {name}"

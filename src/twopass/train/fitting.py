@@ -198,8 +198,7 @@ class _Loop:
             if first_not_finite(step.state.params):
                 step = last  # the step that made them so is the one to explain
         batch, key = step.plan.batch(step.start, trainer.dtype), step.plan.keys[step.start]
-        culprit = fault(trainer.net, run.loss_function, step.state.params, batch, key)
-        why = f"The first thing that was not finite is {culprit}."
+        why = fault(trainer.net, run.loss_function, step.state.params, batch, key)
         instead = (
             "Lower the learning rate, clip gradients with optim.chain(optim.clip_by_global_norm(1.0), optimizer), "
             "or scale the inputs; callbacks=[NaNStop()] stops instead. The trainer holds the weights before it."

@@ -47,9 +47,9 @@ def _along(call: Call) -> Any:
     a = given.pop("a")
     running = call.function in (np.cumsum, np.cumprod)
     axis = given.pop("axis", None if running else -1)
-    if holds_batched(given):
+    if holds_batched(given) or not (a.ndim or running):
         return ONE_BY_ONE
-    if axis is None or (running and not a.ndim):
+    if axis is None or not a.ndim:
         return call.run(flat(call, a), axis=1, **given)
     return call.run(a.values, axis=axis_of(axis, a.ndim), **given)
 

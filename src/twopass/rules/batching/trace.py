@@ -26,7 +26,7 @@ from twopass.core.trace import Trace, Unknown
 from twopass.errors import CaptureError, compose, name_of
 from twopass.rules.kinds import Elementwise
 
-__all__ = ["ONE_BY_ONE", "BatchTrace", "Batched", "Call", "elementwise", "holds_batched"]
+__all__ = ["ONE_BY_ONE", "BatchTrace", "Batched", "Call", "elementwise", "holds_batched", "nested", "rebuilt"]
 
 #: A rule gives this for a call that it has no better way for than one example after the other.
 ONE_BY_ONE = NotImplemented
@@ -89,8 +89,8 @@ class Batched(Unknown):
         why = "The function runs once for the whole batch, and the value differs from example to example."
         instead = (
             "Write np.where for a choice between values, tp.scan for a loop of a fixed length, "
-            "np.asarray(table, like=i)[i] for an index into a plain array, np.zeros_like(x) for a buffer, or call the "
-            "function for one example after the other."
+            "np.asarray(table, like=i)[i] for an index into a plain array, np.zeros_like(x) for a buffer, np.stack for "
+            "np.array of a list, or call the function for one example after the other."
         )
         raise CaptureError(
             compose(f"{what} needs one value, but tp.vmap has a batch of them", why=why, instead=instead)
@@ -117,7 +117,7 @@ class Call(NamedTuple):
     run: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    trace: BatchTrace
+    trace: Any
 
     def whole(self, x: Any) -> Any:
         """The values of an operand, with the batch axis: repeated, if all examples share it."""
@@ -137,6 +137,8 @@ class Call(NamedTuple):
 
 def elementwise(call: Call) -> Any:
     """A function of each element alone, with broadcasting."""
+    if not call.kwargs and len({arg.ndim if type(arg) is Batched else None for arg in call.args}) == 1:
+        return call.run(*[arg.values for arg in call.args])
     ndim = max(map(_ndim, (*call.args, *call.kwargs.values())))
     args = [call.aligned(arg, ndim) for arg in call.args]
     return call.run(*args, **{key: call.aligned(arg, ndim) for key, arg in call.kwargs.items()})
@@ -214,7 +216,7 @@ class BatchTrace(Trace):
         if not isinstance(y, (tuple, list)):
             return self._lifted(y)
         parts = [self._lifted(part) for part in y]
-        return _rebuilt(y, parts)
+        return rebuilt(y, parts)
 
     def _lifted(self, value: Any) -> Any:
         return Array(self, value, None) if isinstance(value, (Batched, np.ndarray, Array)) else value
@@ -233,7 +235,7 @@ class BatchTrace(Trace):
         if self.closed:
             self.check_open()
         call = Call(self.size, function, run, self._own(args), self._own(kwargs), self)
-        if not holds_batched((call.args, call.kwargs)):
+        if not any(type(arg) is Batched for arg in call.args) and not holds_batched((call.args, call.kwargs)):
             return run(*call.args, **call.kwargs)
         y = ONE_BY_ONE if rule is None else rule(call)
         if y is ONE_BY_ONE:
@@ -249,21 +251,21 @@ class BatchTrace(Trace):
         else:
             examples = [None] * len(parts)
         made = [Batched(part, example) for part, example in zip(parts, examples, strict=True)]
-        return made[0] if parts is not y else _rebuilt(y, made)
+        return made[0] if parts is not y else rebuilt(y, made)
 
     def _own(self, value: Any) -> Any:
         """Arguments with a `Batched` in the place of every array of this trace."""
         if type(value) is Array:
             value._refresh()
             return value._primal if value._trace is self else value
-        return _nested(value, self._own)
+        return nested(value, self._own)
 
     # --- functions of one example ---------------------------------------------------------------------------------
 
     def map(
         self, function: Callable[..., Sequence[Any]], operands: Sequence[Any], batched: Sequence[bool]
     ) -> list[Any]:
-        """All values of the results of a function of one example; it takes values of all where they are `batched`."""
+        """Call a function of one example with values of all, where they are `batched`; all values of its results."""
         inner = BatchTrace(self.size)
         try:
             arrays = [inner.array(x) if own else x for x, own in zip(operands, batched, strict=True)]
@@ -283,16 +285,21 @@ def holds_batched(value: Any) -> bool:
     return isinstance(value, Batched)
 
 
-def _rebuilt(container: Any, items: Sequence[Any]) -> Any:
+def rebuilt(container: Any, items: Sequence[Any]) -> Any:
     """A list, tuple or named tuple like another, of other items."""
     kind = type(container)
     return kind(*items) if hasattr(kind, "_fields") else kind(items)
 
 
-def _nested(value: Any, replace: Callable[[Any], Any]) -> Any:
+_CONTAINERS = frozenset({tuple, list, dict, slice})
+
+
+def nested(value: Any, replace: Callable[[Any], Any]) -> Any:
     """A container with its items replaced; everything else as it is."""
+    if type(value) not in _CONTAINERS and not isinstance(value, (tuple, list, dict)):
+        return value
     if isinstance(value, (tuple, list)):
-        return _rebuilt(value, [replace(item) for item in value])
+        return rebuilt(value, [replace(item) for item in value])
     if isinstance(value, dict):
         return {key: replace(item) for key, item in value.items()}
     if isinstance(value, slice):
@@ -302,19 +309,15 @@ def _nested(value: Any, replace: Callable[[Any], Any]) -> Any:
 
 def _first(value: Any) -> Any:
     """Arguments with the first example in the place of each batch."""
-    return (
-        value.example
-        if isinstance(value, Batched)
-        else stand_in(value)
-        if type(value) is Array
-        else _nested(value, _first)
-    )
+    if type(value) is Batched:
+        return value.example
+    return stand_in(value) if type(value) is Array else nested(value, _first)
 
 
 def _at(value: Any, number: int) -> Any:
     if isinstance(value, Batched):
         return value.at(number)
-    return _nested(value, lambda item: _at(item, number))
+    return nested(value, lambda item: _at(item, number))
 
 
 # --- one example after the other --------------------------------------------------------------------------------------
@@ -331,7 +334,7 @@ def _one_by_one(call: Call) -> Any:
     if not isinstance(first, (tuple, list)):
         return _stacked(call, rows)
     columns = [_stacked(call, [row[i] for row in rows]) for i in range(len(first))]
-    return _rebuilt(first, columns)
+    return rebuilt(first, columns)
 
 
 def _stacked(call: Call, rows: list[Any]) -> Batched:
