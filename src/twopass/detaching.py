@@ -22,8 +22,8 @@ _LOST = "would turn a traced array into a plain one and lose its derivative"
 def refuse_detaching(what: str) -> NoReturn:
     """Raise because `what` would lose a derivative."""
     instead = (
-        f"Use NumPy functions on it. To assign into an array (b[i] = x), or in the place of np.array of a list, {BUFFER}. "
-        "If no derivative should flow, say tp.stop_gradient(x)."
+        "Use NumPy functions on it. To assign into an array (b[i] = x), or in the place of np.array of a list, "
+        f"{BUFFER}. If no derivative should flow, say tp.stop_gradient(x)."
     )
     raise DetachedError(compose(f"{what} {_LOST}", instead=instead))
 
