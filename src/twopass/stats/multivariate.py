@@ -70,9 +70,15 @@ class _MultivariateNormal:
 
 
 def _check_definite(cov: Any) -> None:
-    """Raise unless a matrix is positive definite, as seen in a copy to 52 bits; whole numbers are never traced."""
-    size = np.max(np.abs(cov))
-    np.linalg.cholesky((cov * (2.0**52 / size)).astype(np.int64).astype(np.float64))
+    """Raise unless a covariance is positive definite.
+
+    That is seen in the matrix of correlations, copied to 52 bits: the copy is a plain array, for whole numbers are never
+    traced.
+    """
+    with np.errstate(all="ignore"):
+        deviations = np.sqrt(np.diagonal(cov))
+        correlations = cov / deviations / deviations[:, None]
+        np.linalg.cholesky((2.0**52 * correlations).astype(np.int64).astype(np.float64))
 
 
 class _Dirichlet:
