@@ -60,9 +60,11 @@ class _MultivariateNormal:
             raise ShapeError(compose(f"vectors of length {n} are needed, not an array of shape {x.shape}"))
         deviation = x - mean
         _check_definite(cov)
-        _, log_det = np.linalg.slogdet(cov)
+        sign, log_det = np.linalg.slogdet(cov)
         scaled = np.linalg.solve(cov, deviation.reshape(-1, n).T).T.reshape(deviation.shape)
-        return -0.5 * (np.sum(deviation * scaled, axis=-1) + n * math.log(2 * math.pi) + log_det)
+        square = np.sum(deviation * scaled, axis=-1)
+        # Compiled code does not raise for other values.
+        return np.where((sign > 0) & (square >= 0), -0.5 * (square + n * math.log(2 * math.pi) + log_det), np.nan)[()]
 
     def pdf(self, x: Any, mean: Any = None, cov: Any = 1.0) -> Any:
         """The density."""
@@ -70,9 +72,15 @@ class _MultivariateNormal:
 
 
 def _check_definite(cov: Any) -> None:
-    """Raise unless a matrix is positive definite, as seen in a copy to 52 bits; whole numbers are never traced."""
-    size = np.max(np.abs(cov))
-    np.linalg.cholesky((cov * (2.0**52 / size)).astype(np.int64).astype(np.float64))
+    """Raise unless a covariance is positive definite.
+
+    That is seen in the matrix of correlations, copied to 52 bits: the copy is a plain array, for whole numbers are
+    never traced.
+    """
+    with np.errstate(all="ignore"):
+        deviations = np.sqrt(np.diagonal(cov))
+        correlations = cov / deviations / deviations[:, None]
+        np.linalg.cholesky((2.0**52 * correlations).astype(np.int64).astype(np.float64))
 
 
 class _Dirichlet:
