@@ -19,7 +19,7 @@ PACKAGE = Path(twopass.__file__).parent
 #: Libraries that only some users have, or that take long to import.
 HEAVY = {
     *("llvmlite", "rich", "typer"),
-    *("matplotlib", "narwhals", "onnx", "pandas", "polars", "scipy", "sklearn", "starlette", "uvicorn"),
+    *("matplotlib", "narwhals", "onnx", "pandas", "polars", "scipy", "sklearn", "starlette", "sympy", "uvicorn"),
     *("cupy", "mpi4py"),
     *("asyncio", "http.client", "tarfile", "urllib.request"),
 }

@@ -24,6 +24,7 @@ BUILT_INS = {
     errors.GradientCheckError: AssertionError,
     errors.ArgumentError: ValueError,
     errors.ShapeError: ValueError,
+    errors.ConvergenceError: ArithmeticError,
     errors.NotFiniteError: ArithmeticError,
     errors.DataError: ValueError,
     errors.ModelError: ValueError,

@@ -12,22 +12,27 @@ if TYPE_CHECKING:
     from twopass import data, errors, nn, optim, special, stats, train, tree
     from twopass.api import (
         check_grads,
+        checkpoint,
         custom_rule,
         debug,
         elementwise_grad,
         finite_difference,
+        fixed_point,
         grad,
         hessian,
         hvp,
+        implicit_root,
         jacobian,
         jvp,
         stop_gradient,
+        techniques,
         value_and_grad,
         vjp,
         zeros,
     )
     from twopass.api.scan import scan
     from twopass.api.vmap import vmap
+    from twopass.bridges import scipy
     from twopass.compiler import compile
     from twopass.train import Trainer
 
@@ -36,6 +41,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Trainer",
     "check_grads",
+    "checkpoint",
     "compile",
     "custom_rule",
     "data",
@@ -43,17 +49,21 @@ __all__ = [
     "elementwise_grad",
     "errors",
     "finite_difference",
+    "fixed_point",
     "grad",
     "hessian",
     "hvp",
+    "implicit_root",
     "jacobian",
     "jvp",
     "nn",
     "optim",
     "scan",
+    "scipy",
     "special",
     "stats",
     "stop_gradient",
+    "techniques",
     "train",
     "tree",
     "value_and_grad",
@@ -64,7 +74,7 @@ __all__ = [
 
 #: Where the public names are. Each is imported when it is asked for: who differentiates a function does not wait for
 #: the networks, and ``import twopass`` for neither.
-_ROOMS = {"compile": "twopass.compiler", "Trainer": "twopass.train"}
+_ROOMS = {"compile": "twopass.compiler", "scipy": "twopass.bridges", "Trainer": "twopass.train"}
 _MODULES = frozenset({"data", "errors", "nn", "optim", "special", "stats", "train", "tree"})
 
 

@@ -12,6 +12,7 @@
     │   └── UnknownShapeError           a shape in it depends on values
     ├── ArgumentError                   (also ValueError)  a wrong argument to a public function
     ├── ShapeError                      (also ValueError)  shapes that do not fit together
+    ├── ConvergenceError                (also ArithmeticError)   an equation that was not solved
     ├── NotFiniteError                  (also ArithmeticError)   NaN or infinity, found in training or by debug
     ├── DataError                       (also ValueError)  a data set or file that cannot be used as asked
     ├── ModelError                      (also ValueError)  a saved model that is damaged, foreign or too new
@@ -34,6 +35,7 @@ __all__ = [
     "BUFFER",
     "ArgumentError",
     "CaptureError",
+    "ConvergenceError",
     "DataError",
     "DetachedError",
     "DifferentiationError",
@@ -95,6 +97,10 @@ class ArgumentError(TwopassError, ValueError):
 
 class ShapeError(TwopassError, ValueError):
     """Arrays whose shapes do not fit together."""
+
+
+class ConvergenceError(TwopassError, ArithmeticError):
+    """An iteration that has not come to its end, or a solution that does not solve its equation."""
 
 
 class NotFiniteError(TwopassError, ArithmeticError):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from twopass.core.array import Array
-from twopass.core.trace import RUNNING
+from twopass.core.trace import OPEN
 
 __all__ = ["zeros"]
 
@@ -46,7 +46,8 @@ def zeros(shape: int | tuple[int, ...], dtype: Any = float) -> Any:
     (np.float64(40.0), 20.0)
     """
     made = np.zeros(shape, dtype)
-    trace = RUNNING.get()
-    if trace is None or made.dtype.kind not in "fc":
+    running = OPEN.get()
+    if not running or made.dtype.kind not in "fc":
         return made
+    trace = running[-1]
     return trace.constant(made) if trace.captures else Array(trace, made, None)

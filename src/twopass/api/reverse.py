@@ -11,7 +11,7 @@ import numpy as np
 
 from twopass import tree
 from twopass.api.tracing import Function, Traced, check_like, conjugated, handed_out, trace_reverse
-from twopass.core.trace import ReverseTrace
+from twopass.core.sweep import backward
 from twopass.errors import ArgumentError, ShapeError, compose
 
 __all__ = ["elementwise_grad", "grad", "value_and_grad", "vjp"]
@@ -38,10 +38,8 @@ def positions(argnums: Any, count: int) -> tuple[int, ...]:
 
 def pull(traced: Traced, cotangents: Sequence[Any]) -> list[Any]:
     """Cotangents of the differentiated arguments, for cotangents of the output leaves."""
-    trace = traced.trace
-    assert isinstance(trace, ReverseTrace)
     seeds = [(mark, conjugated(ct)) for mark, ct in zip(traced.marks, cotangents, strict=True) if mark is not None]
-    found = trace.pull_back(seeds, range(len(traced.inputs.leaves)))
+    found = backward(traced.tape, seeds, range(len(traced.inputs.leaves)))
     return traced.inputs.results([None if ct is None else conjugated(ct) for ct in found])
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import twopass.rules  # noqa: F401 - fills the registry
 from twopass import tree
 from twopass.core.array import Array, stand_in
-from twopass.core.trace import RUNNING, WATCHING, ForwardTrace, ReverseTrace, Trace, snapshot
+from twopass.core.sweep import Node
+from twopass.core.trace import OPEN, WATCHING, ForwardTrace, ReverseTrace, Trace, snapshot
 from twopass.errors import ArgumentError, ShapeError, TwopassError, compose
 
 __all__ = ["Inputs", "Traced", "as_leaf", "check_like", "conjugated", "handed_out", "trace_forward", "trace_reverse"]
@@ -151,6 +152,8 @@ class Traced:
 
     def __init__(self, trace: Trace, inputs: Inputs, out: Any, aux: Any) -> None:
         self.trace = trace
+        #: What reverse mode sweeps over.
+        self.tape: Sequence[Node] = trace.tape if isinstance(trace, ReverseTrace) else ()
         self.inputs = inputs
         raw, self.structure = tree.flatten(out)
         #: The output leaves without this trace.
@@ -174,7 +177,7 @@ def _primal(leaf: Any, trace: Trace) -> Any:
 
 
 def _run(trace: Trace, f: Function, args: Sequence[Any], inputs: Inputs, has_aux: bool = False) -> Traced:
-    token = RUNNING.set(trace)
+    token = OPEN.set((*OPEN.get(), trace))
     try:
         out = f(*args)
         aux = None
@@ -190,7 +193,7 @@ def _run(trace: Trace, f: Function, args: Sequence[Any], inputs: Inputs, has_aux
             raise error.__cause__ from None
         raise
     finally:
-        RUNNING.reset(token)
+        OPEN.reset(token)
         trace.closed = True
     watch = WATCHING.get()
     if watch is not None:

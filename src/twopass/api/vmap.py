@@ -13,7 +13,7 @@ from twopass.api.loops import place
 from twopass.api.tracing import Function
 from twopass.core.array import Array
 from twopass.core.operators import as_array
-from twopass.core.trace import RUNNING
+from twopass.core.trace import OPEN
 from twopass.errors import ArgumentError, CaptureError, ShapeError, compose
 from twopass.rules.batching import Batched, BatchTrace
 
@@ -78,7 +78,7 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
         axes = _input_axes(in_axes, args)
         leaves, structure = tree.flatten(args)
         trace = BatchTrace(_size(args, axes))
-        token = RUNNING.set(trace)
+        token = OPEN.set((*OPEN.get(), trace))
         try:
             inputs = [_input(trace, leaf, axis) for leaf, axis in zip(leaves, axes, strict=True)]
             out = f(*tree.unflatten(structure, inputs), **kwargs)
@@ -91,7 +91,7 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
                 raise error.__cause__ from None
             raise
         finally:
-            RUNNING.reset(token)
+            OPEN.reset(token)
             trace.closed = True
 
     return batched

@@ -13,15 +13,16 @@ arithmetic, as in ``sqrt(x) ** 2``, has no mask.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from twopass.core.operators import Scatter
 from twopass.core.rule import Rule, Spec, is_traced
 
-__all__ = ["Node", "Pick", "backward", "fit", "tangent"]
+__all__ = ["Forgotten", "Node", "Pick", "backward", "fit", "tangent"]
 
 
 class Node(NamedTuple):
@@ -43,6 +44,14 @@ class Pick(NamedTuple):
     """Stands in a node's place for a rule: output number `slots[0]` of an operator with several outputs."""
 
     specs: tuple[Spec, ...]
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """Stands in a node's place for a rule: ``recall(tape, index)`` is the tape with the node there again."""
+
+    recall: Callable[[Sequence[Node], int], Sequence[Node]]
+    selective: ClassVar[bool] = True  # so that the sweep takes it out of its fast path
 
 
 def _sum_to_shape(value: Any, shape: tuple[int, ...]) -> Any:
@@ -184,23 +193,31 @@ def backward(tape: Sequence[Node], seeds: Sequence[tuple[int, Any]], inputs: Seq
             cotangent = values[index]
             if cotangent is None:
                 continue
-            rule, slots, parents, args, kwargs, y, *_ = node = tape[index]
+            rule, slots, parents, args, kwargs, y, *_ = tape[index]
             if rule is None:
                 continue
             values[index] = None
             if type(rule) is Pick:
                 cotangents.add_output(parents[0], slots[0], rule.specs, cotangent)
             elif rule.selective or rule.outputs or index in alive:
-                _pull_with_masks(cotangents, node, cotangent, alive.pop(index, None))
+                _pull_with_masks(cotangents, index, cotangent, alive.pop(index, None))
+                tape = cotangents.tape
             else:
                 for slot, parent in zip(slots, parents):  # noqa: B905 - of one length; this loop is hot
                     add(parent, rule.pull(slot, cotangent, y, args, kwargs), None)
     return [values[index] for index in inputs]
 
 
-def _pull_with_masks(cotangents: _Cotangents, node: Node, cotangent: Any, alive: Any) -> None:
-    """Send a cotangent to the operands of its node, where elements are absent or there are several outputs."""
+def _pull_with_masks(cotangents: _Cotangents, index: int, cotangent: Any, alive: Any) -> None:
+    """Send a cotangent to the operands of a node that is forgotten, has absent elements or several outputs."""
+    node = cotangents.tape[index]
+    while type(node.rule) is Forgotten:
+        cotangents.tape = node.rule.recall(cotangents.tape, index)
+        node = cotangents.tape[index]
     rule, y = node.rule, node.y
+    if type(rule) is Pick:
+        cotangents.add_output(node.parents[0], node.slots[0], rule.specs, cotangent)
+        return
     if alive is not None and _is_full(alive):
         alive = None
     if rule.outputs:

@@ -20,13 +20,13 @@ from twopass import errors
 from twopass.core.rule import Rule, Spec, detach, is_traced
 from twopass.core.sweep import Node, Pick, backward, tangent
 
-__all__ = ["CAPTURING", "RUNNING", "WATCHING", "ForwardTrace", "ReverseTrace", "Trace", "Unknown", "snapshot"]
+__all__ = ["CAPTURING", "OPEN", "WATCHING", "ForwardTrace", "ReverseTrace", "Trace", "Unknown", "snapshot"]
 
 _levels = itertools.count(1)
 #: The trace that captures the function which is running, innermost first; for what must know before it sees an array.
 CAPTURING: ContextVar[Trace | None] = ContextVar("capturing", default=None)
-#: The trace of the function that is running, innermost first; for what makes arrays out of nothing.
-RUNNING: ContextVar[Trace | None] = ContextVar("running", default=None)
+#: The traces of the functions that are running, outermost first.
+OPEN: ContextVar[tuple[Trace, ...]] = ContextVar("open", default=())
 #: Who makes the traces, in the place of `ForwardTrace` and `ReverseTrace`; for `twopass.debug`.
 WATCHING: ContextVar[Any] = ContextVar("watching", default=None)
 _PACKAGE = errors._PACKAGE

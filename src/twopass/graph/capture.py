@@ -24,7 +24,7 @@ import twopass.rules  # noqa: F401 - fills the registry
 from twopass import tree
 from twopass.core.array import Array
 from twopass.core.rule import QUESTIONS, TEXTS, Rule
-from twopass.core.trace import CAPTURING, RUNNING, Trace, snapshot
+from twopass.core.trace import CAPTURING, OPEN, Trace, snapshot
 from twopass.errors import CaptureError, UnknownShapeError, compose, name_of, user_location
 from twopass.graph.abstract import Abstract
 from twopass.graph.ir import Constant, Graph, Input, Node, Type, pick
@@ -190,7 +190,7 @@ class GraphTrace(Trace):
 @contextmanager
 def running(trace: GraphTrace) -> Iterator[None]:
     """While a function runs that a trace captures."""
-    token, before = CAPTURING.set(trace), RUNNING.set(trace)
+    token, before = CAPTURING.set(trace), OPEN.set((*OPEN.get(), trace))
     try:
         yield
     except ValueError as error:
@@ -200,7 +200,7 @@ def running(trace: GraphTrace) -> Iterator[None]:
         raise
     finally:
         CAPTURING.reset(token)
-        RUNNING.reset(before)
+        OPEN.reset(before)
         trace.closed = True
 
 
