@@ -52,6 +52,7 @@ __all__ = [
     "is_user_file",
     "location",
     "name_of",
+    "spelled",
     "unknown_name",
     "user_frame",
     "user_location",
@@ -122,15 +123,15 @@ class MissingLibraryError(TwopassError, ImportError):
 BUFFER = "make the array with tp.zeros(n) or np.zeros_like(x, shape=n), or build it with np.stack([...])"
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 #: Frames of these libraries are never "the user's line".
-_LIBRARIES = (_PACKAGE, os.sep + os.path.join("numpy", ""))
+_LIBRARIES = (os.sep + os.path.join("numpy", ""), os.sep + os.path.join("scipy", ""))
 #: Below these frames there is no user's line: a command was typed.
 _COMMAND_LINE = os.path.join(_PACKAGE, "cli", "")
 
 
 @functools.lru_cache(maxsize=1024)
 def is_user_file(filename: str) -> bool:
-    """Whether a source file belongs to neither twopass nor NumPy."""
-    return not (filename.startswith(_PACKAGE) or _LIBRARIES[1] in filename)
+    """Whether a source file belongs to neither twopass nor NumPy nor SciPy."""
+    return not (filename.startswith(_PACKAGE) or any(library in filename for library in _LIBRARIES))
 
 
 def _is_users(frame: FrameType) -> bool:
@@ -141,7 +142,7 @@ def _is_users(frame: FrameType) -> bool:
 
 
 def user_frame(depth: int = 1) -> FrameType | None:
-    """The innermost frame, from `depth` callers up, that is neither twopass' nor NumPy's; None for a command."""
+    """The innermost frame, from `depth` callers up, that is neither twopass' nor a library's; None for a command."""
     frame: FrameType | None = sys._getframe(depth)
     while frame is not None and not _is_users(frame):
         frame = None if frame.f_code.co_filename.startswith(_COMMAND_LINE) else frame.f_back
@@ -203,3 +204,20 @@ def name_of(function: Callable[..., object]) -> str:
     name = getattr(function, "__name__", repr(function))
     parts = [part for part in module.split(".")[1:] if not part.startswith("_")]
     return ".".join([*parts, name]) if module.startswith("numpy") else name
+
+
+def spelled(function: Callable[..., object]) -> str:
+    """A function as users write it, with its library.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> spelled(np.tanh)
+    'np.tanh'
+    """
+    name = name_of(function)
+    numpy, special = sys.modules["numpy"], sys.modules.get("scipy.special")
+    public = name.lstrip("_")
+    if special is None or not isinstance(function, numpy.ufunc) or getattr(numpy, name, None) is function:
+        return f"np.{name}"
+    return f"scipy.special.{public}" if hasattr(special, public) else f"the ufunc {name}"

@@ -11,6 +11,7 @@ import numpy as np
 
 import twopass as tp
 import twopass.graph  # which registers scan
+import twopass.rules.special  # the chapter that is only loaded for who uses SciPy
 from twopass.core.rule import RULES, Rule, invoke
 from twopass.errors import name_of
 from twopass.rules.kinds import COMPOSITE_EXAMPLES, Constant, Example, Operand, Unsupported

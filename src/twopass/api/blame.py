@@ -192,31 +192,30 @@ class _Watching(sweep._Cotangents):
 
 def of_gradient(trace: Any, seeds: Sequence[tuple[int, Any]], index: int) -> str:
     """The message for a bad cotangent that has come to an input; the sweep runs again to find who made it."""
-    tape, search = trace.tape, trace.search
-    cotangents = _Watching(tape, search)
+    search = trace.search
+    cotangents = _Watching(trace.tape, search)
+    nodes: dict[int, sweep.Node] = {}  # as they are when they are pulled back: a checkpoint forgets them again
     for place, value in seeds:
         cotangents.add(place, value, None)
     with np.errstate(all="ignore"):
-        for place in range(len(tape) - 1, -1, -1):
-            node, cotangent = tape[place], cotangents.totals.get(place)
-            if cotangent is None or node.rule is None:
+        for place in range(len(trace.tape) - 1, -1, -1):
+            cotangent = cotangents.totals.get(place)
+            if cotangent is None or cotangents.tape[place].rule is None:
                 continue
             cotangents.child = place
-            if type(node.rule) is sweep.Pick:
-                cotangents.add_output(node.parents[0], node.slots[0], node.rule.specs, cotangent)
-            else:
-                sweep._pull_with_masks(cotangents, node, cotangent, cotangents.alive.pop(place, None))
+            sweep._pull_with_masks(cotangents, place, cotangent, cotangents.alive.pop(place, None))
+            nodes[place] = cotangents.tape[place]
     child, sent = cotangents.sources[index]
-    while child is not None and (child in cotangents.sources or type(tape[child].rule) is sweep.Pick):
+    while child is not None and (child in cotangents.sources or type(nodes[child].rule) is sweep.Pick):
         child, sent = cotangents.sources.get(child, (None, sent))
     if child is None:
         return compose(f"a cotangent holds {_kind(search, sent)}", why="It was passed so.")
-    return _explain(trace, child, sent, cotangents.totals[child])
+    return _explain(trace, child, nodes[child], sent, cotangents.totals[child])
 
 
-def _explain(trace: Any, place: int, sent: Any, cotangent: Any) -> str:
+def _explain(trace: Any, place: int, node: sweep.Node, sent: Any, cotangent: Any) -> str:
     """The message for the pull-back of a node that has sent something bad."""
-    node, search = trace.tape[place], trace.search
+    search = trace.search
     what = f"the backward pass of {_name(node.rule)} made {_kind(search, sent)}"
     step = trace.log.of_mark.get(place)
     at = _first(search.bad(sent))

@@ -15,14 +15,15 @@ import functools
 import inspect
 import operator
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from twopass.core.operators import as_array, holds_traced
-from twopass.core.rule import CREATORS, ENGINE, IN_PLACE, METHODS, RULES, SELF_CALLING, Rule
+from twopass.core.rule import CREATORS, ENGINE, IN_PLACE, METHODS, RULES, SELF_CALLING, Rule, open_chapters
 from twopass.core.trace import Trace, Unknown, snapshot
 from twopass.core.views import Flat, View, check_writeable, write_through
+from twopass.detaching import refuse_detaching, refuse_plain_array
 from twopass.errors import (
     BUFFER,
     CaptureError,
@@ -30,7 +31,7 @@ from twopass.errors import (
     UnknownShapeError,
     UnsupportedOperatorError,
     compose,
-    name_of,
+    spelled,
 )
 
 __all__ = ["IN_PLACE", "Array", "apply", "dispatch", "is_differentiated", "primal_of", "stand_in"]
@@ -95,7 +96,7 @@ def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if rule.constant and not trace.captures:
         return _apply_constant(rule, trace, values, kwargs)
     if slots and slots[-1] >= rule.arity:
-        what = f"np.{rule.name} got a traced array as argument {slots[-1] + 1}"
+        what = f"{spelled(rule.function)} got a traced array as argument {slots[-1] + 1}"
         raise UnsupportedOperatorError(compose(what, why="It has no derivative in it.", instead=_PLAIN))
     first = values[0]  # the trace takes the list, and keeps no more in it than the backward pass needs
     y, mark = trace.record(rule, values, kwargs, slots, marks)
@@ -148,10 +149,13 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
     """Run a NumPy function on traced arrays, however its arguments are spelled."""
     rule = RULES.get(function)
     if rule is None:
+        open_chapters()
+        rule = RULES.get(function)
+    if rule is None:
         trace = _capturing((args, kwargs))
         if trace is not None and "out" not in kwargs:
             return trace.capture(function, args, kwargs)
-        what = f"np.{name_of(function)} has no differentiation rule"
+        what = f"{spelled(function)} has no differentiation rule"
         instead = "Write it with other NumPy functions, give it one with tp.custom_rule, or pass tp.stop_gradient(x)."
         raise UnsupportedOperatorError(compose(what, instead=instead))
     if len(args) == 1 and not kwargs and isinstance(rule, Rule) and not rule.constant and rule.instead is None:
@@ -167,7 +171,7 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
         if trace is not None:
             return trace.capture(function, args, kwargs)
         raise UnsupportedOperatorError(
-            compose(f"np.{rule.name} is not supported on traced arrays", instead=rule.instead)
+            compose(f"{spelled(function)} is not supported on traced arrays", instead=rule.instead)
         )
     if rule.constant:
         return _dispatch_constant(rule, args, kwargs)
@@ -235,8 +239,8 @@ def _positional(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tu
                 return tuple(bound[name] for name in names[:count]), rest
     elif not any(map(_is_differentiated, kwargs.values())):
         return args, kwargs
-    spelled = ", ".join(f"{key}=" for key, value in kwargs.items() if _is_differentiated(value))
-    what = f"np.{rule.name} got a traced array as {spelled}"
+    keywords = ", ".join(f"{key}=" for key, value in kwargs.items() if _is_differentiated(value))
+    what = f"{spelled(rule.function)} got a traced array as {keywords}"
     raise UnsupportedOperatorError(compose(what, why="It has no derivative in it.", instead=_PLAIN))
 
 
@@ -330,16 +334,6 @@ def _laid_out(target: Array, value: Any) -> Any:
     return np.transpose(np.copy(np.transpose(value, slowest_first), order="C"), np.argsort(slowest_first))
 
 
-def _refuse(what: str) -> NoReturn:
-    raise DetachedError(
-        compose(
-            f"{what} would turn a traced array into a plain one and lose its derivative",
-            instead=f"Use NumPy functions on it. To assign into an array (b[i] = x), or in the place of np.array of a "
-            f"list, {BUFFER}. If no derivative should flow, say tp.stop_gradient(x).",
-        )
-    )
-
-
 def _attribute(name: str) -> Any:
     """An attribute that is the primal's."""
     return property(operator.attrgetter(f"_primal.{name}"))
@@ -388,7 +382,7 @@ def _refused(name: str, method_name: str = "") -> Callable[..., Any]:
             if isinstance(self._primal, Unknown):
                 self._primal.refuse(name)
             return getattr(self._primal, method_name)(*args, **kwargs)  # all examples of a batch share it
-        _refuse(name)
+        refuse_detaching(name)
 
     return method
 
@@ -579,7 +573,7 @@ class Array:
             if trace is not None and "out" not in kwargs:
                 return trace.capture(getattr(ufunc, method), inputs, kwargs)
         if handler is None:
-            what = f"np.{ufunc.__name__}.{method} is not supported on traced arrays"
+            what = f"{spelled(ufunc)}.{method} is not supported on traced arrays"
             raise UnsupportedOperatorError(compose(what, instead="Write it with other NumPy functions."))
         kwargs = dict(kwargs)
         out = kwargs.pop("out", None)
@@ -611,7 +605,7 @@ class Array:
             known.refuse("np.asarray, use as the index of a plain array, or assignment into one")
         if self._trace.captures:
             return np.asarray(self._primal, *args, **kwargs)
-        _refuse("np.array, np.asarray, or assignment into a plain ndarray")
+        refuse_plain_array()
 
     # --- operators ------------------------------------------------------------------------------------------------
 

@@ -6,8 +6,10 @@ a complex-linear map is its plain transpose; the public functions conjugate once
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import math
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -18,6 +20,7 @@ from twopass.errors import name_of
 
 __all__ = [
     "BATCHED",
+    "CHAPTERS",
     "CREATORS",
     "ENGINE",
     "IN_PLACE",
@@ -32,6 +35,7 @@ __all__ = [
     "detach",
     "invoke",
     "is_traced",
+    "open_chapters",
 ]
 
 Function = Callable[..., Any]
@@ -175,6 +179,19 @@ CREATORS: set[Function] = set()
 
 #: Runs a registered operator on traced operands; set by `twopass.core.array`, which this module cannot import.
 ENGINE: list[Callable[[Rule, tuple[Any, ...], dict[str, Any]], Any]] = []
+
+
+#: Modules with the rules of other libraries, by the library's module; each is imported when there are traced arrays and
+#: functions of that library.
+CHAPTERS: dict[str, str] = {}
+
+
+def open_chapters() -> None:
+    """Import the rules of the libraries that have been imported."""
+    for library, rules in list(CHAPTERS.items()):
+        if library in sys.modules:
+            importlib.import_module(rules)  # waits for another thread that is at it
+            CHAPTERS.pop(library, None)
 
 
 def invoke(function: Function, *operands: Any, **parameters: Any) -> Any:

@@ -38,6 +38,7 @@ SHAPES_FROM_VALUES: dict[Callable[..., Any], tuple[int | str, ...]] = {
     **dict.fromkeys([np.union1d, np.intersect1d, np.setdiff1d, np.setxor1d], (0, 1)),
     **dict.fromkeys([np.compress, np.extract, np.bincount], (0, "condition", "x")),
     **dict.fromkeys([np.repeat, np.delete, np.insert], (1, "repeats", "obj")),
+    **dict.fromkeys([getattr(np.emath, name) for name in np.emath.__all__], (0, 1)),  # the dtype
     **dict.fromkeys([np.arange, np.linspace, np.tile, np.resize, np.broadcast_to, np.reshape], (1, 2)),
 }
 SHAPES_FROM_VALUES[np.linspace] = (2, "num")
@@ -261,7 +262,7 @@ def _check_shape_is_known(function: Any, args: tuple[Any, ...], kwargs: dict[str
         index = kwargs["index"] if isinstance(kwargs["index"], tuple) else (kwargs["index"],)
         given = [part for part in index if isinstance(part, Abstract) and part.dtype.kind == "b"]
     if any(map(_holds_abstract, given)):
-        what = f"the shape of the result of np.{name_of(function)} depends on values"
+        what = f"the shape or dtype of the result of np.{name_of(function)} depends on values"
         if function in (operator.getitem, operator.setitem):
             what = "the shape of x[mask] depends on the values of the mask"
         why = "The shapes of all arrays must be known when a function is compiled."

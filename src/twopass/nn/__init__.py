@@ -4,7 +4,7 @@ A layer is a specification; its parameters are a plain tree of arrays (`twopass.
 differentiation: the engine differentiates the NumPy code as it would the user's own.
 """
 
-from twopass.nn import activations, initializers, losses, metrics, random, special
+from twopass.nn import activations, initializers, losses, metrics, random
 from twopass.nn.activations import (
     elu,
     gelu,
@@ -104,7 +104,6 @@ __all__ = [
     "softmax",
     "softmax_cross_entropy",
     "softplus",
-    "special",
     "step",
     "summary_rows",
     "swish",

@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from twopass import special
 from twopass.nn.registry import REGISTRIES, Registry
-from twopass.nn.special import erfc
 from twopass.nn.types import Array
 
 __all__ = [
@@ -260,7 +260,7 @@ def gelu(x: Array) -> Array:
     >>> gelu(np.array([-10.0, 0.0, 1.0]))
     array([-7.61985302e-23, 0.0, 8.41344746e-01])
     """
-    return x * (0.5 * erfc(x * -math.sqrt(0.5)))
+    return x * (0.5 * special.erfc(x * -math.sqrt(0.5)))
 
 
 @ACTIVATIONS.named("gelu_tanh")
@@ -294,8 +294,7 @@ def softmax(x: Array, axis: int = -1) -> Array:
     >>> softmax(np.array([1e4, 1e4, -1e4]))
     array([0.5, 0.5, 0. ])
     """
-    exponentials = np.exp(x - np.max(x, axis=axis, keepdims=True))
-    return exponentials / np.sum(exponentials, axis=axis, keepdims=True)
+    return special.softmax(x, axis)
 
 
 @ACTIVATIONS.named("log_softmax")
@@ -307,5 +306,4 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
     >>> log_softmax(np.array([1e4, -1e4]))
     array([     0., -20000.])
     """
-    shifted = x - np.max(x, axis=axis, keepdims=True)
-    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+    return special.log_softmax(x, axis)

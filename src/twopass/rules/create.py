@@ -9,7 +9,7 @@ import numpy as np
 
 from twopass.core.operators import as_array
 from twopass.core.rule import CREATORS
-from twopass.rules.kinds import POSITIVE, call, composite, constant, operand, unsupported
+from twopass.rules.kinds import POSITIVE, call, composite, constant, operand
 from twopass.rules.operands import is_known
 
 # --- arrays out of nothing ------------------------------------------------------------------------------------------
@@ -138,4 +138,27 @@ def _logspace(
     return values if dtype is None else values.astype(dtype)
 
 
-unsupported(np.geomspace, instead="Write np.exp(np.linspace(np.log(start), np.log(stop), num)).")
+@composite(
+    np.geomspace,
+    examples=[
+        call(operand(domain=POSITIVE), operand(domain=POSITIVE), 5),
+        call(operand(3, domain=((-2.0, -0.2),)), -2.0, num=4, endpoint=False, axis=-1),
+        call(0.5, operand(2, domain=POSITIVE), 1),
+        call(1, operand(domain=POSITIVE), 0),
+    ],
+)
+def _geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+    start, stop = as_array(start), as_array(stop)
+    if is_known(np.any(start == 0)) or is_known(np.any(stop == 0)):
+        raise ValueError("Geometric sequence cannot include zero")
+    floats = np.result_type(start.dtype, stop.dtype, np.float64)
+    # Complex sequences are turned so that they start on the positive axis.
+    sign = np.sign(start.astype(floats))
+    first, last = start / sign, stop / sign
+    values = np.logspace(np.log10(first), np.log10(last), num, endpoint)
+    if num > 0:
+        values[0, ...] = first
+    if num > 1 and endpoint:
+        values[-1, ...] = last
+    values = np.moveaxis(values * sign, 0, axis)
+    return values.astype(floats if dtype is None else dtype, copy=False)

@@ -64,8 +64,9 @@ elementwise(np.cbrt, lambda y, _x: 1 / (3 * y * y), domain=NONZERO, holomorphic=
 def _power_base(_y: Any, base: Any, exponent: Any) -> Any:
     if isinstance(exponent, (int, float)):
         return exponent * base ** (exponent - 1) if exponent != 0 else np.zeros_like(base)
-    # A zero exponent makes the power constant, even at base 0.
-    return np.where(exponent == 0, 0, exponent * base ** np.where(exponent == 0, 1, exponent - 1))
+    # A zero exponent makes the power constant, even at base 0. (At others it is a factor that varies.)
+    constant_power = (exponent == 0) & ~(np.abs(base) > 0)
+    return np.where(constant_power, 0, exponent * base ** np.where(constant_power, 1, exponent - 1))
 
 
 def _power_exponent(y: Any, base: Any, _exponent: Any) -> Any:
@@ -132,18 +133,25 @@ for _logadd, _exponential in ((np.logaddexp, np.exp), (np.logaddexp2, np.exp2)):
 
 # --- trigonometry ---------------------------------------------------------------------------------------------------
 
+
+def _one_less_square(x: Any) -> Any:
+    """``1 - x²``, exact near ±1; of a complex number with the sign of its zero, the side of a branch cut."""
+    return -(x * x - 1) if x.dtype.kind == "c" else (1 - x) * (1 + x)
+
+
 elementwise(np.sin, lambda _y, x: np.cos(x))
 elementwise(np.cos, lambda _y, x: -np.sin(x))
 elementwise(np.tan, lambda y, _x: 1 + y * y, domain=((-1.2, 1.2),))
-elementwise(np.arcsin, lambda _y, x: 1 / np.sqrt(1 - x * x), domain=UNIT)
-elementwise(np.arccos, lambda _y, x: -1 / np.sqrt(1 - x * x), domain=UNIT)
+elementwise(np.arcsin, lambda _y, x: 1 / np.sqrt(_one_less_square(x)), domain=UNIT)
+elementwise(np.arccos, lambda _y, x: -1 / np.sqrt(_one_less_square(x)), domain=UNIT)
 elementwise(np.arctan, lambda _y, x: 1 / (1 + x * x))
 elementwise(np.sinh, lambda _y, x: np.cosh(x))
 elementwise(np.cosh, lambda _y, x: np.sinh(x))
 elementwise(np.tanh, lambda y, _x: 1 - y * y)
-elementwise(np.arcsinh, lambda _y, x: 1 / (np.sqrt(x * x + 1) if x.dtype.kind == "c" else np.hypot(x, 1)))
+# The minus signs keep that of the zero in an imaginary number on a branch cut.
+elementwise(np.arcsinh, lambda _y, x: 1 / (np.sqrt(-(-x * x - 1)) if x.dtype.kind == "c" else np.hypot(x, 1)))
 elementwise(np.arccosh, lambda _y, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)), domain=((1.2, 3.0),))
-elementwise(np.arctanh, lambda _y, x: 1 / (1 - x * x), domain=UNIT)
+elementwise(np.arctanh, lambda _y, x: 1 / _one_less_square(x), domain=UNIT)
 
 
 def _over_square(a: Any, b: Any, part: Any) -> Any:
@@ -297,4 +305,4 @@ constant(np.isfinite, np.isinf, np.isnan, np.isposinf, np.isneginf, np.signbit, 
 constant(np.iscomplex, np.isreal, np.iscomplexobj, np.isrealobj)
 constant(np.isclose, np.allclose, np.array_equal, np.array_equiv)
 constant(np.gcd, np.lcm, np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift)
-constant(np.bitwise_count)
+constant(np.bitwise_count, np.packbits, np.unpackbits)

@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from twopass.core.rule import BATCHED, IN_PLACE, METHODS, RULES, SELF_CALLING, Function, Rule
-from twopass.errors import UnsupportedOperatorError, compose, name_of
+from twopass.errors import UnsupportedOperatorError, compose, name_of, spelled
 
 __all__ = [
     "ANY",
@@ -128,7 +128,7 @@ class Elementwise(Rule):
         if callable(partial):
             return cotangent * partial(y, *args)
         if partial is None:
-            what = f"np.{self.name} cannot be differentiated in argument {slot + 1}"
+            what = f"{spelled(self.function)} cannot be differentiated in argument {slot + 1}"
             raise UnsupportedOperatorError(compose(what, instead="Pass tp.stop_gradient(...) for that argument."))
         return cotangent * partial
 

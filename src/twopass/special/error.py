@@ -14,11 +14,10 @@ References
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.polynomial import chebyshev
-
-from twopass.nn.types import Array
 
 __all__ = ["erf", "erfc"]
 
@@ -54,7 +53,7 @@ _POWERS = {terms: chebyshev.cheb2poly(_SERIES[:terms])[::-1].tolist() for terms 
 _NEAR = [2 / math.sqrt(math.pi) * (-1) ** n / (math.factorial(n) * (2 * n + 1)) for n in range(12)][::-1]
 
 
-def _polynomial(coefficients: list[float], t: Array) -> Array:
+def _polynomial(coefficients: list[float], t: Any) -> Any:
     """Horner's scheme."""
     total = coefficients[0] * t + coefficients[1]
     for coefficient in coefficients[2:]:
@@ -62,7 +61,7 @@ def _polynomial(coefficients: list[float], t: Array) -> Array:
     return total
 
 
-def erfc(x: Array) -> Array:
+def erfc(x: Any) -> Any:
     """The complement of the error function, ``erfc(x) = 1 - erf(x) = 2/√π ∫ₓ^∞ exp(-t²) dt``.
 
     Parameters
@@ -88,7 +87,7 @@ def erfc(x: Array) -> Array:
     return np.where(positive, tail, 2 - tail)
 
 
-def erf(x: Array) -> Array:
+def erf(x: Any) -> Any:
     """The error function, ``erf(x) = 2/√π ∫₀ˣ exp(-t²) dt``.
 
     Parameters

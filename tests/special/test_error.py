@@ -7,7 +7,7 @@ import pytest
 import scipy.special
 
 import twopass as tp
-from twopass.nn.special import erf, erfc
+from twopass.special import erf, erfc
 
 X = np.concatenate([np.linspace(-30, 30, 20_001), np.geomspace(1e-300, 1, 500), -np.geomspace(1e-300, 1, 500)])
 
