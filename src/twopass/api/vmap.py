@@ -203,16 +203,15 @@ def _output(trace: BatchTrace, leaf: Any, axis: Axis, taken: set[int]) -> Any:
     if not isinstance(leaf, (Batched, np.ndarray, np.generic, Array, bool, int, float, complex)):
         what = f"the batched function gives a {type(leaf).__name__}, which cannot be stacked"
         raise ArgumentError(compose(what, instead="Give arrays and numbers, or out_axes=None for it."))
-    values: Any = trace.values_of(leaf)
+    values = trace.values_of(leaf)
     if not -values.ndim <= axis < values.ndim:
         what = f"a result of shape {values.shape[1:]} has no axis {axis} for the batch"
         raise ShapeError(compose(what, instead="Give another axis in out_axes."))
-    if type(values) is Array:
-        return np.moveaxis(values, 0, axis)._clone()
-    if axis == 0 and _is_fresh(values) and id(values) not in taken:
+    if axis == 0 and type(values) is np.ndarray and _is_fresh(values) and id(values) not in taken:
         taken.add(id(values))
         return values
-    return np.array(np.moveaxis(values, 0, axis), order="C")
+    moved: Any = np.moveaxis(values, 0, axis)
+    return moved._clone() if type(moved) is Array else np.array(moved, order="C")
 
 
 def _is_fresh(values: Any) -> bool:
