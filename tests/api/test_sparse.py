@@ -114,6 +114,16 @@ def test_trees_and_several_arguments():
     assert tp.jacobian(f, sparsity="detect")(*args).shape == (5, 7)
 
 
+def test_a_pattern_is_detected_anew_when_other_arguments_change_it():
+    def f(x, table):
+        return np.sin(table @ x)
+
+    of_f = tp.jacobian(f, sparsity="detect")
+    x = RNG.normal(size=4)
+    for table in (np.eye(4), np.tri(4), np.eye(4)[::-1], np.ones((2, 4))):
+        check(of_f, tp.jacobian(f), x, table)
+
+
 def test_single_precision():
     x = RNG.normal(size=9).astype(np.float32)
     check(tp.jacobian(flow, sparsity=banded(9, 1)), tp.jacobian(flow), x, tolerance=1e-6)

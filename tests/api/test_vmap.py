@@ -282,10 +282,12 @@ def test_writing_reaches_no_argument_and_no_result_shares_memory():
     found = tp.vmap(f)(xs)
     same(xs, XS)
     same(found[:, 0], np.full(4, 5.0))
-    kept, again = tp.vmap(lambda x: (x, x))(xs)
-    kept[0] = 0.0
+    results = tp.vmap(lambda x: (x, x, y := x + 0.0, y, y.reshape(1, 3), y[:2]))(xs)
+    for first in results:
+        first[...] = 7.0
     same(xs, XS)
-    same(again, XS)
+    for i, first in enumerate(results):
+        assert first.flags.c_contiguous and not any(np.shares_memory(first, other) for other in results[i + 1 :])
 
 
 @pytest.mark.parametrize(
@@ -396,6 +398,7 @@ def test_keywords_are_shared():
         (lambda: tp.vmap(np.sin, out_axes=None)(XS), tp.errors.ArgumentError, "out_axes is None"),
         (lambda: tp.vmap(np.sum, out_axes=1)(XS), tp.errors.ShapeError, "no axis 1 for the batch"),
         (lambda: tp.vmap(lambda x: "text")(XS), tp.errors.ArgumentError, "gives a str"),
+        (lambda: tp.vmap(np.sin)(np.ma.ones(3)), tp.errors.ArgumentError, "argument 1 is a MaskedArray"),
         (lambda: tp.vmap(np.sin)(np.array(["a"])), tp.errors.ArgumentError, "array of <U1"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -160,44 +161,23 @@ class SparseDerivative:
         if any(map(is_traced, inputs.leaves)):
             what = "a sparse matrix of derivatives cannot be differentiated, batched or compiled itself"
             raise ArgumentError(compose(what, why="It is a matrix of SciPy.", instead="Leave sparsity= away."))
-        if self._detected is not None:
-            key = tuple((leaf.shape, leaf.dtype) for leaf in inputs.leaves)
-            if key not in self._detected:
-                self._detected[key] = self._compressed(detect(f, args, numbers, inputs))
-            self.compression = self._detected[key]
-        assert self.compression is not None
-        way = self.compression
+        call = (f, args, numbers, inputs)
+        if self._detected is None:
+            assert self.compression is not None
+            return self._computed(self.compression, *call)
+        key = tuple((leaf.shape, leaf.dtype) for leaf in inputs.leaves)
+        if key in self._detected:
+            with contextlib.suppress(ArgumentError, ShapeError):
+                return self._computed(self._detected[key], *call)
+            # Arguments that are not differentiated have changed what depends on what.
+        self.compression = self._detected[key] = self._compressed(detect(*call))
+        return self._computed(self.compression, *call)
+
+    def _computed(self, way: Compression, f: Function, args: Any, numbers: Any, inputs: Inputs) -> Any:
         random = np.random.default_rng(0).uniform(0.5, 1.5, len(way.colors)).astype(np.float32).astype(np.float64)
-        found = self._products(f, args, numbers, inputs, np.concatenate([way.seeds(), random[None]]))
+        found = _products(way, f, args, numbers, inputs, np.concatenate([way.seeds(), random[None]]))
         epsilon = max(float(np.finfo(x.dtype).eps) for x in (found, *inputs.leaves))
         return self._recovered(way, found, random, epsilon)
-
-    def _products(self, f: Function, args: Any, numbers: Any, inputs: Inputs, seeds: Any) -> Any:
-        """The products of the Jacobian with the rows of a matrix."""
-        assert self.compression is not None
-        shape = self.compression.pattern.shape
-        self._check_shape(shape[0], size_of(inputs.leaves))
-        if self.compression.mode == "forward":
-            parts = push_many(f, args, numbers, inputs, shape[0], len(seeds), lambda a, b: seeds[a:b], few=1)
-        else:
-            traced = trace_reverse(f, args, numbers)
-            self._check_shape(size_of(traced.leaves), shape[1])
-            parts = pull_many(traced, len(seeds), lambda a, b: seeds[a:b], few=1)
-        for part in (*inputs.leaves, *parts):
-            if is_traced(part) or np.iscomplexobj(part):
-                what = "sparse derivatives are for real values that are known"
-                raise ArgumentError(compose(what, instead="Use tp.vjp or tp.jvp."))
-        rows = np.concatenate([np.reshape(part, (len(seeds), -1)) for part in parts], axis=1)
-        if self.compression.mode == "forward":
-            self._check_shape(rows.shape[1], shape[1])
-        return rows
-
-    def _check_shape(self, outputs: int, inputs: int) -> None:
-        assert self.compression is not None
-        shape = self.compression.pattern.shape
-        if shape != (outputs, inputs):
-            what = f"sparsity has shape {shape}, but the function has {outputs} outputs and {inputs} inputs"
-            raise ShapeError(compose(what, instead="Give it a row for each output and a column for each input."))
 
     def _recovered(self, way: Compression, found: Any, random: Any, epsilon: float) -> Any:
         """The matrix, checked.
@@ -212,6 +192,32 @@ class SparseDerivative:
         own = matrix if way.mode == "forward" else matrix.T
         _check(found[-1], own @ random, abs(own) @ random, epsilon, "row" if way.mode == "forward" else "column")
         return matrix
+
+
+def _products(way: Compression, f: Function, args: Any, numbers: Any, inputs: Inputs, seeds: Any) -> Any:
+    """The products of the Jacobian with the rows of a matrix."""
+    shape = way.pattern.shape
+    _check_shape(shape, shape[0], size_of(inputs.leaves))
+    if way.mode == "forward":
+        parts = push_many(f, args, numbers, inputs, shape[0], len(seeds), lambda a, b: seeds[a:b], few=1)
+    else:
+        traced = trace_reverse(f, args, numbers)
+        _check_shape(shape, size_of(traced.leaves), shape[1])
+        parts = pull_many(traced, len(seeds), lambda a, b: seeds[a:b], few=1)
+    for part in (*inputs.leaves, *parts):
+        if is_traced(part) or np.iscomplexobj(part):
+            what = "sparse derivatives are for real values that are known"
+            raise ArgumentError(compose(what, instead="Use tp.vjp or tp.jvp."))
+    rows = np.concatenate([np.reshape(part, (len(seeds), -1)) for part in parts], axis=1)
+    if way.mode == "forward":
+        _check_shape(shape, rows.shape[1], shape[1])
+    return rows
+
+
+def _check_shape(shape: tuple[int, int], outputs: int, inputs: int) -> None:
+    if shape != (outputs, inputs):
+        what = f"sparsity has shape {shape}, but the function has {outputs} outputs and {inputs} inputs"
+        raise ShapeError(compose(what, instead="Give it a row for each output and a column for each input."))
 
 
 def _check(expected: Any, found: Any, scale: Any, epsilon: float, line: str) -> None:

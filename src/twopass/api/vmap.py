@@ -30,9 +30,9 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
     Parameters
     ----------
     f : callable
-        Plain NumPy code for one example; derivatives (`grad`, `jvp`, `hessian`, ...), loops (`scan`) and compiled
-        functions included. It must make the same calls whatever the values of the example are: no ``if`` on an element
-        (write ``np.where``).
+        Plain NumPy code for one example; derivatives (`grad`, `jvp`, `hessian`, ...) and loops (`scan`) included. It
+        must make the same calls whatever the values of the example are: no ``if`` on an element (write ``np.where``).
+        A compiled function runs uncompiled here: compile the batched one, ``compile(vmap(f))``.
     in_axes : int, None, or a tuple (or list) with one entry for each argument
         Which axis of each array is the batch; None for what all examples share. The entry of an argument that is a
         container is one axis for all its arrays, or such a container itself, as deep as axes differ.
@@ -84,7 +84,9 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
             out = f(*tree.unflatten(structure, inputs), **kwargs)
             found, structure = tree.flatten(out)
             where = axes_of_leaves(out_axes, out, "out_axes")
-            return tree.unflatten(structure, [_output(trace, y, axis) for y, axis in zip(found, where, strict=True)])
+            taken: set[int] = set()
+            results = [_output(trace, y, axis, taken) for y, axis in zip(found, where, strict=True)]
+            return tree.unflatten(structure, results)
         except ValueError as error:
             # NumPy says "setting an array element with a sequence" where float(x) was refused.
             if isinstance(error.__cause__, CaptureError):
@@ -165,7 +167,7 @@ def _size(args: tuple[Any, ...], axes: Sequence[Axis]) -> int:
         if axis is None:
             continue
         name = place(f"argument {path[0] + 1}", path[1:])  # type: ignore[operator]
-        if not isinstance(leaf, (np.ndarray, np.generic, Array)):
+        if type(leaf) is not np.ndarray and not isinstance(leaf, (np.memmap, np.generic, Array)):
             what = f"{name} is a {type(leaf).__name__}, which has no axis to batch"
             instead = "Pass an array (np.asarray(...)), or give in_axes=None for what all examples share."
             raise ArgumentError(compose(what, instead=instead))
@@ -193,7 +195,8 @@ def _input(trace: BatchTrace, leaf: Any, axis: Axis) -> Any:
     return trace.array(np.moveaxis(leaf, axis, 0))
 
 
-def _output(trace: BatchTrace, leaf: Any, axis: Axis) -> Any:
+def _output(trace: BatchTrace, leaf: Any, axis: Axis, taken: set[int]) -> Any:
+    """One leaf of the result, which shares no memory with an argument or with another leaf."""
     leaf = trace.lowered(leaf)
     if axis is None:
         if isinstance(leaf, Batched):
@@ -207,6 +210,14 @@ def _output(trace: BatchTrace, leaf: Any, axis: Axis) -> Any:
     if not -values.ndim <= axis < values.ndim:
         what = f"a result of shape {values.shape[1:]} has no axis {axis} for the batch"
         raise ShapeError(compose(what, instead="Give another axis in out_axes."))
-    moved = np.moveaxis(values, 0, axis)
-    # The result shares no memory with an argument, nor with another result.
+    if axis == 0 and type(values) is np.ndarray and _is_fresh(values) and id(values) not in taken:
+        taken.add(id(values))
+        return values
+    moved: Any = np.moveaxis(values, 0, axis)
     return moved._clone() if type(moved) is Array else np.array(moved, order="C")
+
+
+def _is_fresh(values: Any) -> bool:
+    """Whether an array was made by an operation of the batched function: what came in is a view."""
+    flags = values.flags
+    return bool(flags.owndata and flags.writeable and flags.c_contiguous)

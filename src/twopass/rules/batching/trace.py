@@ -325,8 +325,8 @@ def _one_by_one(call: Call) -> Any:
     first = rows[0]
     if not isinstance(first, (tuple, list)):
         return _stacked(call, rows)
-    columns = [_stacked(call, [row[i] for row in rows]) for i in range(len(first))]
-    return rebuilt(first, columns)
+    columns = zip(*rows, strict=True)  # that the examples have different numbers of results does not happen in NumPy
+    return rebuilt(first, [_stacked(call, list(column)) for column in columns])
 
 
 def _stacked(call: Call, rows: list[Any]) -> Batched:
