@@ -7,6 +7,7 @@
     │   ├── UnsupportedOperatorError    (also TypeError)   no rule for this NumPy function, or this spelling of it
     │   ├── DetachedError               (also TypeError)   traced values were about to become plain numbers
     │   ├── LeakedTraceError            a traced array was used after its trace had ended
+    │   ├── GaugeError                  (also ArithmeticError)   a result depends on the choice of eigenvectors
     │   └── GradientCheckError          (also AssertionError)   check_grads found a derivative that is off
     ├── CaptureError                    (also TypeError)   a function that cannot be compiled as it is written
     ├── ArgumentError                   (also ValueError)  a wrong argument to a public function
@@ -35,6 +36,7 @@ __all__ = [
     "DataError",
     "DetachedError",
     "DifferentiationError",
+    "GaugeError",
     "GradientCheckError",
     "LeakedTraceError",
     "MissingLibraryError",
@@ -70,6 +72,10 @@ class DetachedError(DifferentiationError, TypeError):
 
 class LeakedTraceError(DifferentiationError):
     """A traced array was used after the function that it was traced in had returned."""
+
+
+class GaugeError(DifferentiationError, ArithmeticError):
+    """A result depends on what a decomposition leaves open, such as the basis of an eigenspace: it has no derivative."""
 
 
 class GradientCheckError(DifferentiationError, AssertionError):

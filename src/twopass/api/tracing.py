@@ -10,6 +10,7 @@ import numpy as np
 import twopass.rules  # noqa: F401 - fills the registry
 from twopass import tree
 from twopass.core.array import Array, stand_in
+from twopass.core.infinitesimal import standard
 from twopass.core.trace import ForwardTrace, ReverseTrace, Trace, snapshot
 from twopass.errors import ArgumentError, ShapeError, compose
 
@@ -84,7 +85,7 @@ class Inputs:
         """
         seen: set[int] = set()
         owned = []
-        for value, leaf, given in zip(values, self.leaves, self.given, strict=True):
+        for value, leaf, given in zip(map(standard, values), self.leaves, self.given, strict=True):
             result = _owned(np.zeros_like(leaf) if value is None else value, leaf, seen)
             owned.append(result.item() if type(given) in (float, complex) and type(result) is not Array else result)
             seen.add(id(result))
@@ -139,7 +140,7 @@ class Traced:
         #: The output leaves without this trace.
         self.leaves = [_primal(leaf, trace) for leaf in raw]
         #: Tangents or tape positions of the output leaves; None for those that do not depend on the inputs.
-        self.marks = [leaf._mark if type(leaf) is Array and leaf._trace is trace else None for leaf in raw]
+        self.marks = [standard(leaf._mark) if type(leaf) is Array and leaf._trace is trace else None for leaf in raw]
         self.aux = tree.map(lambda leaf: _primal(leaf, trace), aux)
 
     @property
@@ -152,8 +153,8 @@ def _primal(leaf: Any, trace: Trace) -> Any:
     if type(leaf) is Array:
         leaf._refresh()
         if leaf._trace is trace:
-            return leaf._primal
-    return leaf
+            return standard(leaf._primal)
+    return standard(leaf)
 
 
 def _run(trace: Trace, f: Function, args: Sequence[Any], inputs: Inputs, has_aux: bool = False) -> Traced:

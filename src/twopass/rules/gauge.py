@@ -1,0 +1,215 @@
+"""What decompositions leave open, and how their derivatives deal with it.
+
+Eigenvectors and singular vectors are determined up to a factor: a sign, which cannot change gradually, or a phase if
+they are complex. Those of equal values are any basis of their space. A function of them that does not depend on these
+choices (it is "gauge invariant": eigenvalues, projectors, matrix functions ``v @ np.diag(f(w)) @ v.T``) has a
+derivative all the same, which the rules find:
+
+- A backward pass divides by differences of eigenvalues. Where two are equal its numerator vanishes, too, and the quotient
+  is a limit (`quotient`, with the dual numbers of `twopass.core.infinitesimal`). If the numerator does not vanish,
+  the function depends on the basis, and `over` raises.
+- LAPACK makes one component of each complex vector real, and the derivative follows it (`Phase`). Where that component is
+  too small to tell the phase, the backward pass checks that the phase does not matter, and raises if it does.
+
+A forward pass cannot know what will become of the vectors; between equal values it gives NaN for their derivative.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from twopass.core.infinitesimal import LIMITS, split
+from twopass.core.registry import custom, invoke
+from twopass.core.rule import NONZERO, call, detach, is_traced, operand
+from twopass.errors import GaugeError, compose
+
+__all__ = ["Phase", "adjoint", "conjugate", "diagonal", "over", "quotient", "skew", "told_apart"]
+
+
+def conjugate(a: Any) -> Any:
+    """The complex conjugate; a real array as it is."""
+    return np.conjugate(a) if a.dtype.kind == "c" else a
+
+
+def adjoint(a: Any) -> Any:
+    """The conjugate transpose."""
+    return conjugate(a).mT
+
+
+def diagonal(a: Any) -> Any:
+    """The diagonals of matrices."""
+    return np.diagonal(a, axis1=-2, axis2=-1)
+
+
+def skew(a: Any) -> Any:
+    """The skew-Hermitian part, which is what an inner product with a skew-Hermitian matrix sees."""
+    return (a - adjoint(a)) / 2
+
+
+def _rounding(a: Any) -> float:
+    return float(np.finfo(a.dtype).eps)
+
+
+def largest(a: Any) -> Any:
+    """The largest absolute value of each matrix, as a matrix of one element."""
+    return np.max(np.abs(detach(a)), axis=(-2, -1), keepdims=True, initial=0)
+
+
+# --- equal values ---------------------------------------------------------------------------------------------------
+
+
+def told_apart(values: Any, *, signed: bool = True) -> Any:
+    """Values in order of size, of which those that are close to each other are told apart by an infinitesimal.
+
+    Closer than ``sqrt(eps)``, a quotient of slopes is more exact than one of differences. If they are not `signed`, zero
+    is one of them: what is close to it is moved away from it.
+    """
+
+    def slopes(values: Any) -> Any:
+        distance = np.sqrt(_rounding(values)) * np.max(np.abs(values), axis=-1, keepdims=True, initial=0)
+        apart = np.abs(np.diff(values, axis=-1)) > distance
+        cluster = np.concatenate([np.zeros_like(apart[..., :1], int), np.cumsum(apart, axis=-1)], axis=-1)
+        if values.shape[-1] == 0:
+            return None
+        together = cluster[..., :, None] == cluster[..., None, :]
+        place = np.arange(values.shape[-1])
+        centre = np.sum(np.where(together, place, 0), axis=-1) / np.sum(together, axis=-1)
+        own = place - centre
+        if not signed:
+            own = np.where(np.any(together & (values <= distance)[..., None, :], axis=-1), place + 1, own)
+        return own.astype(values.dtype) if np.any(own) else None
+
+    return split(values, slopes)
+
+
+def quotient(numerator: Any, denominator: Any, scale: Any, size: Any) -> Any:
+    """``numerator / denominator``, elementwise; where both vanish, the limit if it is known, else NaN.
+
+    A denominator is nothing but rounding if it is that small beside `size`, a numerator beside `scale`.
+    """
+    zero = np.abs(denominator) <= _tiny(denominator) * size
+    missing = np.where(numerator == 0, 0, np.nan)
+    return np.where(zero, missing, numerator / np.where(zero, 1, denominator))
+
+
+def _tiny(denominator: Any) -> float:
+    return 8 * denominator.shape[-1] * _rounding(denominator)
+
+
+def _limit(args: Any, slopes: Any) -> tuple[Any, Any]:
+    """The quotient of dual numbers (l'Hopital), where the denominators are too small to divide by."""
+    numerator, denominator, scale, size = args
+    rise, run = slopes[:2]
+    with np.errstate(all="ignore"):
+        close = np.broadcast_to(run != 0, numerator.shape)
+        zero = np.abs(denominator) <= _tiny(denominator) * size
+        slope = np.where(close, rise / np.where(close, run, 1), np.nan)
+        # The difference that the slope accounts for, up to rounding.
+        noise = np.where(zero, np.sqrt(_rounding(denominator)), 32 * _tiny(denominator)) * scale
+        explained = np.abs(numerator - np.where(zero, 0, slope * denominator)) <= noise
+        plain = np.where(zero, np.where(numerator == 0, 0, np.nan), numerator / np.where(zero, 1, denominator))
+        value = np.where(close & explained, slope, plain)
+        value = np.where((numerator == 0) & (rise == 0), 0, value)
+        further = (rise - value * run) / np.where(close, np.nan, denominator)
+    return value, further.astype(value.dtype)
+
+
+LIMITS[quotient] = _limit
+
+
+def _quotient_push(
+    slot: int, tangent: Any, y: Any, numerator: Any, denominator: Any, scale: Any, size: Any
+) -> Any:
+    numerator = tangent if slot == 0 else -y * tangent
+    return invoke(quotient, numerator, denominator, largest(numerator), size)
+
+
+custom(
+    quotient,
+    push=_quotient_push,
+    pull=_quotient_push,
+    examples=[call(operand(2, 3), operand(2, 3, domain=NONZERO), np.ones((1, 1)), np.ones((1, 1)))],
+)
+
+
+def over(numerator: Any, denominator: Any, *, scale: Any, values: Any, of: str = "") -> Any:
+    """`quotient`, where differences or sums of `values` are the denominators.
+
+    If the numerator does not vanish with the denominator, the result of the function `of` depends on the choice of
+    a basis: that raises, where the values are known.
+    """
+    result = invoke(quotient, numerator, denominator, scale, np.max(np.abs(detach(values)), -1, initial=0)[..., None, None])
+    known = detach(result)
+    if of and not is_traced(known):
+        lost = np.isnan(known) & np.isfinite(detach(numerator))
+        if np.any(lost & (np.abs(detach(numerator)) > np.sqrt(_rounding(known)) * scale)):
+            _refuse_basis(of, lost, detach(values))
+    return result
+
+
+def _refuse_basis(of: str, lost: Any, values: Any) -> None:
+    matrix = next(zip(*np.nonzero(np.any(lost, axis=(-2, -1))), strict=True)) if lost.ndim > 2 else ()
+    involved = np.unique(np.concatenate(np.nonzero(lost[matrix])))
+    equal = ", ".join(f"{values[matrix][i]:.6g}" for i in involved if i < values.shape[-1])
+    what = f"a result depends on vectors of np.{of} that are an arbitrary basis"
+    why = f"They belong to equal values ({equal}), so it jumps when the matrix changes, and has no derivative."
+    instead = "Use the values alone, or what does not depend on the basis: with all the vectors of the equal values, "
+    raise GaugeError(compose(what, why=why, instead=instead + "v @ np.diag(f(w)) @ v.T or the projector v @ v.T."))
+
+
+# --- phases ---------------------------------------------------------------------------------------------------------
+
+
+class Phase:
+    """How the phases of complex vectors (columns) are fixed: which component of each one is real.
+
+    Parameters
+    ----------
+    vectors : array of shape (..., n, k)
+        The vectors. Real ones have no phase: they are let alone.
+    real : boolean array of a shape that broadcasts with it
+        The component that is made real, if it turns out to be so.
+    of : str
+        The function whose vectors they are.
+    """
+
+    #: A smaller component magnifies rounding errors too much to fix the phase.
+    SMALLEST = 1e-2
+
+    def __init__(self, vectors: Any, real: Any, of: str) -> None:
+        self.vectors = vectors
+        self.of = of
+        if vectors.dtype.kind == "c":
+            known = detach(vectors)
+            definite = (np.abs(np.imag(known)) <= 8 * _rounding(known)) & (np.abs(known) >= self.SMALLEST)
+            self.real = (real & definite).astype(known.real.dtype)
+            component = np.sum(self.real * np.real(vectors), axis=-2)
+            self.rate = 1 / np.where(np.any(self.real, axis=-2), component, np.inf)
+
+    def follow(self, turned: Any) -> Any:
+        """Tangents of the vectors, turned so that the component stays real."""
+        if turned.dtype.kind != "c":
+            return turned
+        angle = -np.sum(self.real * np.imag(turned), axis=-2) * self.rate
+        return turned + self.vectors * (1j * angle)[..., None, :]
+
+    def follow_back(self, cotangents: Any) -> Any:
+        """The transpose of `follow`, in the inner product ``Re(sum(conj(a) * b))``."""
+        if cotangents.dtype.kind != "c":
+            return cotangents
+        turning = np.sum(np.imag(cotangents * np.conjugate(self.vectors)), axis=-2)
+        self._check(detach(cotangents), detach(turning))
+        return cotangents - 1j * self.real * (turning * self.rate)[..., None, :]
+
+    def _check(self, cotangents: Any, turning: Any) -> None:
+        """Raise if a phase matters that is not known."""
+        if is_traced(turning):
+            return
+        scale = np.sum(np.abs(cotangents * detach(self.vectors)), axis=-2)
+        if np.any((detach(self.rate) == 0) & (np.abs(turning) > np.sqrt(_rounding(turning)) * scale)):
+            what = f"a result depends on the phases of complex vectors of np.{self.of}, which are not determined"
+            why = "The component that LAPACK makes real is too small to fix them."
+            instead = "Use what does not depend on phases, such as np.abs(v) or products v[:, i] * np.conj(v[:, i])."
+            raise GaugeError(compose(what, why=why, instead=instead))
