@@ -60,8 +60,19 @@ def largest(a: Any) -> Any:
 # --- equal values ---------------------------------------------------------------------------------------------------
 
 
+def _together(values: Any, distance: Any) -> Any:
+    """Which pairs of values belong together, because they, or values between them, are close to each other."""
+    near = np.abs(values[..., :, None] - values[..., None, :]) <= distance[..., None]
+    if np.count_nonzero(near) <= values.size:
+        return None
+    reached = near
+    for _ in range(int(values.shape[-1]).bit_length()):
+        reached = reached @ reached
+    return reached
+
+
 def told_apart(values: Any, *, signed: bool = True) -> Any:
-    """Values in order of size, of which those that are close to each other are told apart by an infinitesimal.
+    """Values of which those that are close to each other are told apart by an infinitesimal.
 
     Closer than ``sqrt(eps)``, a quotient of slopes is more exact than one of differences. If they are not `signed`, zero
     is one of them: what is close to it is moved away from it.
@@ -69,17 +80,18 @@ def told_apart(values: Any, *, signed: bool = True) -> Any:
 
     def slopes(values: Any) -> Any:
         distance = np.sqrt(_rounding(values)) * np.max(np.abs(values), axis=-1, keepdims=True, initial=0)
-        apart = np.abs(np.diff(values, axis=-1)) > distance
-        cluster = np.concatenate([np.zeros_like(apart[..., :1], int), np.cumsum(apart, axis=-1)], axis=-1)
-        if values.shape[-1] == 0:
-            return None
-        together = cluster[..., :, None] == cluster[..., None, :]
+        together = _together(values, distance)
+        vanishing = np.any(np.abs(values) <= distance) and not signed
+        if together is None:
+            if not vanishing:
+                return None
+            together = np.eye(values.shape[-1], dtype=bool)
+        # Around the middle of a cluster, so that the slopes of two equal values are those at their mean.
         place = np.arange(values.shape[-1])
-        centre = np.sum(np.where(together, place, 0), axis=-1) / np.sum(together, axis=-1)
-        own = place - centre
-        if not signed:
+        own = place - np.sum(np.where(together, place, 0), axis=-1) / np.sum(together, axis=-1)
+        if vanishing:
             own = np.where(np.any(together & (values <= distance)[..., None, :], axis=-1), place + 1, own)
-        return own.astype(values.dtype) if np.any(own) else None
+        return own.astype(values.dtype)
 
     return split(values, slopes)
 
@@ -90,7 +102,7 @@ def quotient(numerator: Any, denominator: Any, scale: Any, size: Any) -> Any:
     A denominator is nothing but rounding if it is that small beside `size`, a numerator beside `scale`.
     """
     zero = np.abs(denominator) <= _tiny(denominator) * size
-    missing = np.where(numerator == 0, 0, np.nan)
+    missing = np.where(numerator == 0, numerator, np.nan)
     return np.where(zero, missing, numerator / np.where(zero, 1, denominator))
 
 
@@ -109,10 +121,12 @@ def _limit(args: Any, slopes: Any) -> tuple[Any, Any]:
         # The difference that the slope accounts for, up to rounding.
         noise = np.where(zero, np.sqrt(_rounding(denominator)), 32 * _tiny(denominator)) * scale
         explained = np.abs(numerator - np.where(zero, 0, slope * denominator)) <= noise
-        plain = np.where(zero, np.where(numerator == 0, 0, np.nan), numerator / np.where(zero, 1, denominator))
+        plain = quotient(numerator, denominator, scale, size)
         value = np.where(close & explained, slope, plain)
         value = np.where((numerator == 0) & (rise == 0), 0, value)
         further = (rise - value * run) / np.where(close, np.nan, denominator)
+        if type(rise) is float:  # absent: the numerator is a constant
+            further = np.where(numerator == 0, 0, further)
     return value, further.astype(value.dtype)
 
 

@@ -182,9 +182,3 @@ def _slogdet(a: Any) -> Any:
 constant(np.linalg.matrix_rank)
 _BY_SOLVING = "Solve the normal equations, np.linalg.solve(a.T @ a, a.T @ b), or use np.linalg.pinv(a) @ b."
 unsupported(np.linalg.lstsq, instead=_BY_SOLVING)
-unsupported(
-    np.linalg.eig,
-    np.linalg.eigvals,
-    instead="Use np.linalg.eigh or np.linalg.eigvalsh if the matrix is symmetric; sums and products of the "
-    "eigenvalues are np.trace and np.linalg.det.",
-)
