@@ -5,7 +5,10 @@ a backward pass meets it as a quotient of two zeros; its limit is a quotient of 
 apart: ``w[i]`` goes on as ``w[i] + d[i] * epsilon``, a dual number, and what is computed with it carries its slope along
 as any forward-mode trace does. A rule that divides by ``w[j] - w[i]`` finds both slopes there.
 
-`EPSILON` is older than every other trace, so that whoever differentiates computes with such numbers without knowing
+That a function does not depend on the basis is checked in the same way: eigenvectors go on with the slope of a rotation of
+the basis (by another infinitesimal, that of `GAUGE`), and what should vanish must have no such slope.
+
+Both traces are older than every other one, so that whoever differentiates computes with such numbers without knowing
 it, and `standard` takes them off what is handed to the user.
 """
 
@@ -16,24 +19,30 @@ from typing import Any
 
 from twopass.core.abstract import Abstract
 from twopass.core.array import Array
-from twopass.core.rule import Rule
-from twopass.core.trace import ForwardTrace
+from twopass.core.rule import Rule, detach
+from twopass.core.trace import ForwardTrace, Trace
 
-__all__ = ["LIMITS", "split", "standard"]
+__all__ = ["EPSILON", "GAUGE", "LIMITS", "perturb", "slope_in", "standard"]
 
 #: Functions that find a limit from slopes, by the operator that has no value there: ``limit(args, slopes)`` gives the
 #: value and its slope.
 LIMITS: dict[Any, Callable[..., tuple[Any, Any]]] = {}
 
 
-class _Epsilon(ForwardTrace):
-    """Carries the coefficients of epsilon. There is one such trace, and it never closes."""
+class _Infinitesimal(ForwardTrace):
+    """Carries the coefficients of an infinitesimal; it never closes."""
 
     __slots__ = ()
 
-    def __init__(self) -> None:
-        self.level = 0
+    def __init__(self, level: int) -> None:
+        self.level = level
         self.closed = False
+
+
+class _Epsilon(_Infinitesimal):
+    """That which tells equal values apart."""
+
+    __slots__ = ()
 
     def record(
         self, rule: Rule, args: list[Any], kwargs: dict[str, Any], slots: list[int], marks: list[Any]
@@ -42,25 +51,37 @@ class _Epsilon(ForwardTrace):
         if limit is None:
             return super().record(rule, args, kwargs, slots, marks)
         slopes = dict(zip(slots, marks, strict=True))
-        return limit(args, [slopes.get(i, 0.0) for i in range(len(args))])
+        return limit([detach(arg) for arg in args], [detach(slopes.get(i, 0.0)) for i in range(len(args))])
 
 
-_EPSILON = _Epsilon()
+EPSILON = _Epsilon(0)
+GAUGE = _Infinitesimal(-1)
 
 
-def split(value: Any, slopes: Callable[[Any], Any]) -> Any:
-    """A value plus ``slopes(value)`` times epsilon, below all its traces; None from `slopes` leaves it as it is."""
+def perturb(value: Any, trace: Trace, slopes: Callable[[Any], Any]) -> Any:
+    """A value plus ``slopes(value)`` times an infinitesimal, below all newer traces; unchanged if that is None."""
     if isinstance(value, Abstract):
         return value
-    if type(value) is not Array:
-        own = slopes(value)
-        return value if own is None else Array(_EPSILON, value, own)
-    if value._trace is not _EPSILON:
-        return Array(value._trace, split(value._primal, slopes), value._mark)
-    own = slopes(value._primal)
-    return value if own is None else Array(_EPSILON, value._primal, own if value._mark is None else value._mark + own)
+    if type(value) is Array and value._trace.level > trace.level:
+        return Array(value._trace, perturb(value._primal, trace, slopes), value._mark)
+    below, mark = value, None
+    if type(value) is Array and value._trace is trace:
+        below, mark = value._primal, value._mark
+    own = slopes(detach(below))
+    return value if own is None else Array(trace, below, own if mark is None else mark + own)
+
+
+def slope_in(value: Any, trace: Trace) -> Any:
+    """The coefficient of an infinitesimal in a value, or None."""
+    while type(value) is Array:
+        if value._trace is trace:
+            return detach(value._mark)
+        value = value._primal
+    return None
 
 
 def standard(value: Any) -> Any:
-    """A value without its infinitesimal part."""
-    return value._primal if type(value) is Array and value._trace is _EPSILON else value
+    """A value without its infinitesimal parts."""
+    while type(value) is Array and isinstance(value._trace, _Infinitesimal):
+        value = value._primal
+    return value

@@ -10,10 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.operators import as_array
 from twopass.core.registry import composite, custom, invoke
 from twopass.core.rule import call, is_traced, operand
-from twopass.rules.gauge import Phase, adjoint, conjugate, diagonal, largest, over, skew, told_apart
+from twopass.rules.gauge import (
+    Phase,
+    adjoint,
+    conjugate,
+    diagonal,
+    equal_pairs,
+    is_absent,
+    largest,
+    loosened,
+    over,
+    skew,
+    told_apart,
+)
 
 __all__ = ["eigen_decomposition", "hermitian", "hermitian_decomposition", "projectors"]
 
@@ -61,15 +72,23 @@ def _phase(vectors: Any, lower: bool) -> Phase:
     return Phase(vectors, row == (0 if lower else vectors.shape[-2] - 1), "linalg.eigh")
 
 
+def _loose(y: Any, lower: bool) -> Any:
+    """Eigenvalues and eigenvectors that go the ways that are left open."""
+    values, vectors = y
+    return told_apart(values), loosened(vectors, equal_pairs(values), _phase(vectors, lower).free)
+
+
 def _eigh_push(slot: int, tangent: Any, y: Any, a: Any, *, lower: bool) -> Any:
-    values, vectors = told_apart(y[0]), y[1]
+    values, vectors = y
     inner = adjoint(vectors) @ hermitian(tangent, lower) @ vectors
     turned = over(_off_diagonal(inner), _gaps(values), scale=largest(inner), values=values)
     return np.real(diagonal(inner)), _phase(vectors, lower).follow(vectors @ turned)
 
 
 def _eigh_pull(slot: int, ct: Any, y: Any, a: Any, *, lower: bool) -> Any:
-    values, vectors = told_apart(y[0]), y[1]
+    if is_absent(ct[1]):
+        return _values_pull(slot, ct[0], y[0], a, lower=lower)
+    values, vectors = _loose(y, lower)
     to_vectors = _phase(vectors, lower).follow_back(conjugate(ct[1]))
     inner = adjoint(vectors) @ to_vectors
     turning = over(_off_diagonal(skew(inner)), _gaps(values), scale=largest(inner), values=values, of="linalg.eigh")
@@ -105,8 +124,8 @@ _SYMMETRIC = [call(operand(3, 3)), call(operand(2, 2), "U"), call(operand(2, 3, 
 
 @composite(np.linalg.eigh, examples=[example.seen_by(_invariants) for example in _SYMMETRIC])
 def _eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803 - NumPy's name
-    values, vectors = hermitian_decomposition(a, lower=_reads_lower(UPLO))
-    return _EighResult(told_apart(values), vectors)
+    lower = _reads_lower(UPLO)
+    return _EighResult(*_loose(hermitian_decomposition(a, lower=lower), lower))
 
 
 # The derivative of a function of the eigenvalues alone does not divide by their differences, so it has a rule of its

@@ -16,7 +16,18 @@ from twopass.core.registry import composite, custom, invoke
 from twopass.core.rule import POSITIVE, call, detach, is_traced, operand
 from twopass.errors import DifferentiationError, compose
 from twopass.rules.eigen import projectors
-from twopass.rules.gauge import Phase, adjoint, conjugate, diagonal, largest, over, told_apart
+from twopass.rules.gauge import (
+    Phase,
+    adjoint,
+    conjugate,
+    diagonal,
+    equal_pairs,
+    is_absent,
+    largest,
+    loosened,
+    over,
+    told_apart,
+)
 
 __all__ = ["eigen_decomposition"]
 
@@ -32,9 +43,15 @@ def eigen_decomposition(a: Any) -> Any:
 
 def _parts(y: Any) -> tuple[Any, Any, Any]:
     """Eigenvalues, eigenvectors, and the differences ``w[j] - w[i]``, with 1 on the diagonal."""
-    values = told_apart(y[0])
+    values, vectors = _loose(y)
     gaps = values[..., None, :] - values[..., :, None] + np.eye(values.shape[-1], dtype=values.real.dtype)
-    return values, y[1], gaps
+    return values, vectors, gaps
+
+
+def _loose(y: Any) -> Any:
+    """Eigenvalues and eigenvectors that go the ways that are left open."""
+    values, vectors = y
+    return told_apart(values), loosened(vectors, equal_pairs(values), _phase(vectors).free)
 
 
 def _phase(vectors: Any) -> Phase:
@@ -78,17 +95,18 @@ def _eig_push(slot: int, tangent: Any, y: Any, a: Any) -> Any:
 
 def _eig_pull(slot: int, ct: Any, y: Any, a: Any) -> Any:
     values, vectors, gaps = _parts(y)
-    _check_not_defective(y[0], vectors, ct)
-    to_values, to_vectors = conjugate(ct[0]), _phase(vectors).follow_back(conjugate(ct[1]))
-    to_vectors = to_vectors - vectors * np.real(np.sum(conjugate(vectors) * to_vectors, axis=-2, keepdims=True))
-    inner = adjoint(vectors) @ to_vectors
+    _check_not_defective(y[0], vectors)
     unit = np.eye(values.shape[-1], dtype=bool)
-    along = over(inner * ~unit, conjugate(gaps), scale=largest(inner), values=values, of=_NAME)
-    along = along + unit * to_values[..., None, :]
+    along = unit * conjugate(ct[0])[..., None, :]
+    if not is_absent(ct[1]):
+        to_vectors = _phase(vectors).follow_back(conjugate(ct[1]))
+        to_vectors = to_vectors - vectors * np.real(np.sum(conjugate(vectors) * to_vectors, axis=-2, keepdims=True))
+        inner = adjoint(vectors) @ to_vectors
+        along = along + over(inner * ~unit, conjugate(gaps), scale=largest(inner), values=values, of=_NAME)
     return conjugate(np.linalg.solve(adjoint(vectors), along @ adjoint(vectors)))
 
 
-def _check_not_defective(values: Any, vectors: Any, ct: Any) -> None:
+def _check_not_defective(values: Any, vectors: Any) -> None:
     exists = _has_derivative(values, vectors)
     if is_traced(exists) or np.all(exists):
         return
@@ -118,8 +136,7 @@ custom(
 
 @composite(np.linalg.eig, examples=[example.seen_by(_invariants) for example in _REAL])
 def _eig(a: Any) -> Any:
-    values, vectors = eigen_decomposition(as_array(a))
-    return _EigResult(told_apart(values), vectors)
+    return _EigResult(*_loose(eigen_decomposition(as_array(a))))
 
 
 @composite(np.linalg.eigvals, examples=_REAL, self_calling=True)

@@ -20,12 +20,23 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.infinitesimal import LIMITS, split
+from twopass.core.infinitesimal import EPSILON, GAUGE, LIMITS, perturb, slope_in
 from twopass.core.registry import custom, invoke
 from twopass.core.rule import NONZERO, call, detach, is_traced, operand
 from twopass.errors import GaugeError, compose
 
-__all__ = ["Phase", "adjoint", "conjugate", "diagonal", "over", "quotient", "skew", "told_apart"]
+__all__ = [
+    "Phase",
+    "adjoint",
+    "conjugate",
+    "diagonal",
+    "is_absent",
+    "largest",
+    "over",
+    "quotient",
+    "skew",
+    "told_apart",
+]
 
 
 def conjugate(a: Any) -> Any:
@@ -46,6 +57,11 @@ def diagonal(a: Any) -> Any:
 def skew(a: Any) -> Any:
     """The skew-Hermitian part, which is what an inner product with a skew-Hermitian matrix sees."""
     return (a - adjoint(a)) / 2
+
+
+def is_absent(cotangent: Any) -> bool:
+    """Whether a cotangent is a constant 0, as it is of an output that is not used."""
+    return not is_traced(cotangent) and not np.any(cotangent)
 
 
 def _rounding(a: Any) -> float:
@@ -93,7 +109,44 @@ def told_apart(values: Any, *, signed: bool = True) -> Any:
             own = np.where(np.any(together & (values <= distance)[..., None, :], axis=-1), place + 1, own)
         return own.astype(values.dtype)
 
-    return split(values, slopes)
+    return perturb(values, EPSILON, slopes)
+
+
+def equal_pairs(values: Any) -> Any:
+    """Which pairs of values are equal up to rounding, and not the same one; None if there are none."""
+    known = detach(values)
+    if is_traced(known):
+        return None
+    together = _together(known, _tiny(known) * np.max(np.abs(known), axis=-1, keepdims=True, initial=0))
+    return None if together is None else together & ~np.eye(known.shape[-1], dtype=bool)
+
+
+def loosened(vectors: Any, equal: Any, free: Any = None) -> Any:
+    """Vectors (columns) that turn by an infinitesimal where that is left open.
+
+    That is within the spaces of `equal` pairs, and in the phases of those that are `free`.
+    """
+    if equal is None and (free is None or not np.any(free)):
+        return vectors
+
+    def slopes(vectors: Any) -> Any:
+        # Any rotation does: what does not depend on the basis has no slope in it.
+        rates = np.random.default_rng(0).uniform(0.5, 1.5, (vectors.shape[-1],) * 2)
+        rates = np.triu(rates, 1) - np.triu(rates, 1).T
+        turn = np.zeros(vectors.shape[-1:] * 2) if equal is None else np.where(equal, rates, 0)
+        turn = turn.astype(vectors.dtype)
+        if free is not None:
+            turn = turn + 1j * np.where(free[..., None, :], np.eye(vectors.shape[-1]), 0)
+        return (vectors @ turn).astype(vectors.dtype)
+
+    return perturb(vectors, GAUGE, slopes)
+
+
+def matters(value: Any, scale: Any) -> Any:
+    """Where what should vanish does not, or does so by chance, because it is stationary in the choice of the basis."""
+    known, slope = detach(value), slope_in(value, GAUGE)
+    small = np.sqrt(_rounding(known)) * scale
+    return (np.abs(known) > small) | (np.abs(slope) > small if slope is not None else False)
 
 
 def quotient(numerator: Any, denominator: Any, scale: Any, size: Any) -> Any:
@@ -133,9 +186,7 @@ def _limit(args: Any, slopes: Any) -> tuple[Any, Any]:
 LIMITS[quotient] = _limit
 
 
-def _quotient_push(
-    slot: int, tangent: Any, y: Any, numerator: Any, denominator: Any, scale: Any, size: Any
-) -> Any:
+def _quotient_push(slot: int, tangent: Any, y: Any, numerator: Any, denominator: Any, scale: Any, size: Any) -> Any:
     numerator = tangent if slot == 0 else -y * tangent
     return invoke(quotient, numerator, denominator, largest(numerator), size)
 
@@ -154,11 +205,13 @@ def over(numerator: Any, denominator: Any, *, scale: Any, values: Any, of: str =
     If the numerator does not vanish with the denominator, the result of the function `of` depends on the choice of
     a basis: that raises, where the values are known.
     """
-    result = invoke(quotient, numerator, denominator, scale, np.max(np.abs(detach(values)), -1, initial=0)[..., None, None])
-    known = detach(result)
-    if of and not is_traced(known):
-        lost = np.isnan(known) & np.isfinite(detach(numerator))
-        if np.any(lost & (np.abs(detach(numerator)) > np.sqrt(_rounding(known)) * scale)):
+    size = np.max(np.abs(detach(values)), axis=-1, initial=0)[..., None, None]
+    result = invoke(quotient, numerator, denominator, scale, size)
+    if of and not is_traced(detach(result)):
+        known = detach(denominator)
+        undetermined = (np.abs(known) <= _tiny(known) * size) & np.isfinite(detach(numerator))
+        lost = undetermined & matters(numerator, scale)
+        if np.any(lost):
             _refuse_basis(of, lost, detach(values))
     return result
 
@@ -190,40 +243,45 @@ class Phase:
     """
 
     #: A smaller component magnifies rounding errors too much to fix the phase.
-    SMALLEST = 1e-2
+    SMALLEST = 1e-4
 
     def __init__(self, vectors: Any, real: Any, of: str) -> None:
         self.vectors = vectors
         self.of = of
+        #: Whose phase is not determined.
+        self.free: Any = None
         if vectors.dtype.kind == "c":
             known = detach(vectors)
             definite = (np.abs(np.imag(known)) <= 8 * _rounding(known)) & (np.abs(known) >= self.SMALLEST)
             self.real = (real & definite).astype(known.real.dtype)
-            component = np.sum(self.real * np.real(vectors), axis=-2)
-            self.rate = 1 / np.where(np.any(self.real, axis=-2), component, np.inf)
+            self.fixed = np.any(self.real, axis=-2)
+            self.free = None if is_traced(self.fixed) else ~self.fixed
+
+    def _over_component(self, x: Any) -> Any:
+        """`x` divided by the real component of each vector; 0 if there is none."""
+        component = np.sum(self.real * np.real(self.vectors), axis=-2)
+        return np.where(self.fixed, x / np.where(self.fixed, component, 1), 0)
 
     def follow(self, turned: Any) -> Any:
         """Tangents of the vectors, turned so that the component stays real."""
         if turned.dtype.kind != "c":
             return turned
-        angle = -np.sum(self.real * np.imag(turned), axis=-2) * self.rate
+        angle = -self._over_component(np.sum(self.real * np.imag(turned), axis=-2))
         return turned + self.vectors * (1j * angle)[..., None, :]
 
     def follow_back(self, cotangents: Any) -> Any:
-        """The transpose of `follow`, in the inner product ``Re(sum(conj(a) * b))``."""
+        """The transpose of `follow`, in the inner product ``Re(sum(conj(a) * b))``; raises if a free phase matters."""
         if cotangents.dtype.kind != "c":
             return cotangents
         turning = np.sum(np.imag(cotangents * np.conjugate(self.vectors)), axis=-2)
-        self._check(detach(cotangents), detach(turning))
-        return cotangents - 1j * self.real * (turning * self.rate)[..., None, :]
+        if self.free is not None and np.any(self.free):
+            scale = np.sum(np.abs(detach(cotangents) * detach(self.vectors)), axis=-2)
+            if np.any(self.free & matters(turning, scale)):
+                self._refuse()
+        return cotangents - 1j * self.real * self._over_component(turning)[..., None, :]
 
-    def _check(self, cotangents: Any, turning: Any) -> None:
-        """Raise if a phase matters that is not known."""
-        if is_traced(turning):
-            return
-        scale = np.sum(np.abs(cotangents * detach(self.vectors)), axis=-2)
-        if np.any((detach(self.rate) == 0) & (np.abs(turning) > np.sqrt(_rounding(turning)) * scale)):
-            what = f"a result depends on the phases of complex vectors of np.{self.of}, which are not determined"
-            why = "The component that LAPACK makes real is too small to fix them."
-            instead = "Use what does not depend on phases, such as np.abs(v) or products v[:, i] * np.conj(v[:, i])."
-            raise GaugeError(compose(what, why=why, instead=instead))
+    def _refuse(self) -> None:
+        what = f"a result depends on the phases of complex vectors of np.{self.of}, which are not determined"
+        why = "The component that LAPACK makes real is too small to fix them, or one of several."
+        instead = "Use what does not depend on phases, such as np.abs(v) or products v[:, i] * np.conj(v[:, i])."
+        raise GaugeError(compose(what, why=why, instead=instead))

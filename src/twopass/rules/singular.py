@@ -8,16 +8,31 @@ decomposition, 2016, has the same in terms of ``s[j]**2 - s[i]**2``, which loses
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
+from twopass.core.infinitesimal import GAUGE, perturb
 from twopass.core.operators import as_array
 from twopass.core.registry import composite, custom, invoke
 from twopass.core.rule import call, detach, is_traced, operand
 from twopass.errors import GaugeError, compose
 from twopass.rules.eigen import projectors
-from twopass.rules.gauge import Phase, adjoint, conjugate, diagonal, largest, over, skew, told_apart
+from twopass.rules.gauge import (
+    Phase,
+    adjoint,
+    conjugate,
+    diagonal,
+    equal_pairs,
+    is_absent,
+    largest,
+    loosened,
+    matters,
+    over,
+    skew,
+    told_apart,
+)
 
 __all__ = ["singular_decomposition", "singular_values"]
 
@@ -34,6 +49,36 @@ def _parts(y: Any) -> tuple[Any, Any, Any, Any, Any]:
     u, s, vh = y
     v, count = adjoint(vh), s.shape[-1]
     return u[..., :, :count], told_apart(s, signed=False), v[..., :, :count], u[..., :, count:], v[..., :, count:]
+
+
+def _loose(y: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """`_parts` that go the ways that are left open.
+
+    Both vectors of a pair turn together, but where the singular value is 0 each for itself, and out of their space; the
+    further columns turn as they like.
+    """
+    u, s, v, more_u, more_v = _parts(y)
+    known, equal, free = detach(s), equal_pairs(s), _phase(u, v).free
+    u, v = loosened(u, equal, free), loosened(v, equal, free)
+    if is_traced(known):
+        return u, s, v, more_u, more_v
+    zero = known <= 8 * known.shape[-1] * np.finfo(known.dtype).eps * np.max(known, axis=-1, keepdims=True, initial=0)
+    is_complex = u.dtype.kind == "c"
+    if np.any(zero):
+        u = loosened(u, None if equal is None else equal & zero[..., None, :], zero if is_complex else None)
+        u, v = (perturb(x, GAUGE, functools.partial(_leaving, columns=zero)) for x in (u, v))
+    for_all = (~np.eye(x.shape[-1], dtype=bool) if x.shape[-1] > 1 else None for x in (more_u, more_v))
+    more_u, more_v = (
+        loosened(x, equal, np.ones(x.shape[-1], bool) if is_complex and x.shape[-1] else None)
+        for x, equal in zip((more_u, more_v), for_all, strict=True)
+    )
+    return u, s, v, more_u, more_v
+
+
+def _leaving(vectors: Any, *, columns: Any) -> Any:
+    """Directions out of the space of some vectors for some of them."""
+    anywhere = np.random.default_rng(0).uniform(0.5, 1.5, vectors.shape[-2:]).astype(vectors.dtype)
+    return _outside(vectors, np.broadcast_to(anywhere, vectors.shape)) * columns[..., None, :]
 
 
 def _gaps_and_sums(s: Any) -> tuple[Any, Any]:
@@ -81,8 +126,8 @@ def _svd_push(slot: int, tangent: Any, y: Any, a: Any, *, full: bool) -> Any:
 
 def _check_basis(vectors: Any, cotangents: Any) -> None:
     """Raise if a result depends on the basis of a null space."""
-    turning, scale = detach(skew(adjoint(vectors) @ cotangents)), detach(largest(cotangents))
-    if is_traced(turning) or not np.any(np.abs(turning) > np.sqrt(np.finfo(turning.dtype).eps) * scale):
+    turning, scale = skew(adjoint(vectors) @ cotangents), largest(cotangents)
+    if is_traced(detach(turning)) or not np.any(matters(turning, scale)):
         return
     what = f"a result depends on the further vectors of np.{_NAME}(full_matrices=True)"
     why = "They are an arbitrary basis of a null space, so it jumps when the matrix changes, and has no derivative."
@@ -90,7 +135,9 @@ def _check_basis(vectors: Any, cotangents: Any) -> None:
 
 
 def _svd_pull(slot: int, ct: Any, y: Any, a: Any, *, full: bool) -> Any:
-    u, s, v, more_u, more_v = _parts(y)
+    if is_absent(ct[0]) and is_absent(ct[2]):
+        return _values_pull(slot, ct[1], y[1], a)
+    u, s, v, more_u, more_v = _loose(y)
     count = s.shape[-1]
     to_u, to_v = conjugate(ct[0]), ct[2].mT
     for vectors, more, to_vectors in ((u, more_u, to_u), (v, more_v, to_v)) if full else ():
@@ -236,7 +283,10 @@ def _hermitian_svd(a: Any, compute_uv: bool) -> Any:
 @composite(
     np.linalg.svd,
     examples=[
-        *[call(operand(3, 2), full_matrices=False).seen_by(_invariants), call(operand(2, 3), False).seen_by(_invariants)],
+        *[
+            call(operand(3, 2), full_matrices=False).seen_by(_invariants),
+            call(operand(2, 3), False).seen_by(_invariants),
+        ],
         *[call(operand(2, 2)).seen_by(_invariants), call(a=operand(2, 4, 2)).seen_by(_invariants)],
         *[call(operand(2, 3, 2), compute_uv=False), call(operand(3, 3), True, False, True)],
         call(operand(3, 3), hermitian=True).seen_by(_invariants),
@@ -248,8 +298,9 @@ def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian:
         return _hermitian_svd(a, compute_uv)
     if not compute_uv:
         return _told(singular_values(a))
-    u, s, vh = singular_decomposition(a, full=full_matrices and a.shape[-1] != a.shape[-2])
-    return _SVDResult(u, _told(s), vh)
+    u, s, v, more_u, more_v = _loose(singular_decomposition(a, full=full_matrices and a.shape[-1] != a.shape[-2]))
+    u, v = (np.concatenate(x, axis=-1) if x[1].shape[-1] else x[0] for x in ((u, more_u), (v, more_v)))
+    return _SVDResult(u, s, adjoint(v))
 
 
 @composite(np.linalg.svdvals, examples=[call(operand(3, 4)), call(operand(2, 3, 3)), call(operand(1, 3))])
