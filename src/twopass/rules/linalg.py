@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import as_array
-from twopass.core.registry import composite, constant, custom, invoke, unsupported
+from twopass.core.registry import composite, custom, invoke, unsupported
 from twopass.core.rule import NONZERO, call, is_traced, operand
 from twopass.rules.matmul import matmul_first
 
@@ -177,8 +177,6 @@ def _slogdet(a: Any) -> Any:
     return _SlogdetResult(*invoke(log_determinant, a))
 
 
-# --- what is constant, and what is left out -------------------------------------------------------------------------
+# --- what is left out -----------------------------------------------------------------------------------------------
 
-constant(np.linalg.matrix_rank)
-_BY_SOLVING = "Solve the normal equations, np.linalg.solve(a.T @ a, a.T @ b), or use np.linalg.pinv(a) @ b."
-unsupported(np.linalg.lstsq, instead=_BY_SOLVING)
+unsupported(np.linalg.matrix_rank, instead="It jumps: write np.linalg.matrix_rank(tp.stop_gradient(a)).")
