@@ -75,7 +75,7 @@ class LeakedTraceError(DifferentiationError):
 
 
 class GaugeError(DifferentiationError, ArithmeticError):
-    """A result depends on what a decomposition leaves open, such as the basis of an eigenspace: it has no derivative."""
+    """A result depends on what a decomposition leaves open (the basis of an eigenspace), and has no derivative."""
 
 
 class GradientCheckError(DifferentiationError, AssertionError):

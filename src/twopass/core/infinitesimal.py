@@ -2,11 +2,11 @@
 
 Eigenvectors of equal eigenvalues are an arbitrary basis. What does not depend on the basis still has a derivative, but
 a backward pass meets it as a quotient of two zeros; its limit is a quotient of slopes. So equal eigenvalues are told
-apart: ``w[i]`` goes on as ``w[i] + d[i] * epsilon``, a dual number, and what is computed with it carries its slope along
-as any forward-mode trace does. A rule that divides by ``w[j] - w[i]`` finds both slopes there.
+apart: ``w[i]`` goes on as ``w[i] + d[i] * epsilon``, a dual number, and what is computed with it carries its slope
+along as any forward-mode trace does. A rule that divides by ``w[j] - w[i]`` finds both slopes there.
 
-That a function does not depend on the basis is checked in the same way: eigenvectors go on with the slope of a rotation of
-the basis (by another infinitesimal, that of `GAUGE`), and what should vanish must have no such slope.
+That a function does not depend on the basis is checked in the same way: eigenvectors go on with the slope of a
+rotation of the basis (by another infinitesimal, that of `GAUGE`), and what should vanish must have no such slope.
 
 Both traces are older than every other one, so that whoever differentiates computes with such numbers without knowing
 it, and `standard` takes them off what is handed to the user.

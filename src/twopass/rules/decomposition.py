@@ -66,7 +66,7 @@ def _strictly_lower(a: Any) -> Any:
 
 
 def _qr_push(slot: int, tangent: Any, y: Any, a: Any) -> Any:
-    """With ``c = q^H @ da @ r^-1``, ``q^H @ dq`` is skew-Hermitian and equals c below the diagonal of r, which is real."""
+    """With ``c = q^H @ da @ r^-1``, ``q^H @ dq`` is skew-Hermitian, and c below the diagonal; that of r stays real."""
     q, r = y
     moved = _over_triangle(tangent, r)
     inner = adjoint(q) @ moved
@@ -111,9 +111,9 @@ def _check_rank(r: Any) -> None:
 def _completed(q: Any) -> Any:
     """The further columns of LAPACK's square q, from the first ones.
 
-    ``q = 1 - v @ t @ v^H``, where v is lower trapezoidal. So ``y = q[:, :k] - 1 = -v @ t @ v1^H``, and the rows of v below
-    the first k are ``y2 @ y1^-1 @ v1``, from which the other columns follow. (G. Ballard et al., Reconstructing Householder
-    vectors from Tall-Skinny QR, 2014, section 4.)
+    ``q = 1 - v @ t @ v^H``, where v is lower trapezoidal. So ``y = q[:, :k] - 1 = -v @ t @ v1^H``, and the rows of v
+    below the first k are ``y2 @ y1^-1 @ v1``, from which the other columns follow. (G. Ballard et al., Reconstructing
+    Householder vectors from Tall-Skinny QR, 2014, section 4.)
     """
     rows, count = q.shape[-2:]
     unit = np.eye(rows, dtype=q.dtype)

@@ -26,7 +26,7 @@ from twopass.rules.gauge import (
     told_apart,
 )
 
-__all__ = ["eigen_decomposition", "hermitian", "hermitian_decomposition", "projectors"]
+__all__ = ["hermitian", "hermitian_decomposition", "projectors"]
 
 
 def projectors(vectors: Any) -> Any:

@@ -1,8 +1,9 @@
-"""Eigenvalues and eigenvectors of square matrices in general, and the polynomials whose roots they are.
+"""Eigenvalues and eigenvectors of square matrices in general.
 
 ``a @ v = v @ diag(w)`` gives ``dw = diag(v^-1 @ da @ v)`` and ``v^-1 @ dv = (v^-1 @ da @ v) / (w[j] - w[i])`` off the
-diagonal (M. Giles, Collected Matrix Derivative Results, 2008, section 3.1); the diagonal follows from how LAPACK scales the
-vectors: of length 1, and with a real component of largest absolute value if they are complex.
+diagonal (M. Giles, Collected Matrix Derivative Results for Forward and Reverse Mode Algorithmic Differentiation, 2008,
+section 3.1); the diagonal follows from how LAPACK scales the vectors: of length 1, and with a real component of largest
+absolute value if they are complex.
 """
 
 from __future__ import annotations

@@ -5,11 +5,12 @@ they are complex. Those of equal values are any basis of their space. A function
 choices (it is "gauge invariant": eigenvalues, projectors, matrix functions ``v @ np.diag(f(w)) @ v.T``) has a
 derivative all the same, which the rules find:
 
-- A backward pass divides by differences of eigenvalues. Where two are equal its numerator vanishes, too, and the quotient
-  is a limit (`quotient`, with the dual numbers of `twopass.core.infinitesimal`). If the numerator does not vanish,
-  the function depends on the basis, and `over` raises.
-- LAPACK makes one component of each complex vector real, and the derivative follows it (`Phase`). Where that component is
-  too small to tell the phase, the backward pass checks that the phase does not matter, and raises if it does.
+- A backward pass divides by differences of eigenvalues. Where two are equal its numerator vanishes, too, and the
+  quotient is a limit (`quotient`, with the dual numbers of `twopass.core.infinitesimal`). If the numerator does not
+  vanish, the function depends on the basis, and `over` raises.
+- LAPACK makes one component of each complex vector real, and the derivative follows it (`Phase`). Where that
+  component is too small to tell the phase, the backward pass checks that the phase does not matter, and raises if it
+  does.
 
 A forward pass cannot know what will become of the vectors; between equal values it gives NaN for their derivative.
 """
@@ -30,11 +31,15 @@ __all__ = [
     "adjoint",
     "conjugate",
     "diagonal",
+    "equal_pairs",
     "is_absent",
     "largest",
+    "loosened",
+    "matters",
     "over",
     "quotient",
     "skew",
+    "tiny",
     "told_apart",
 ]
 
@@ -90,8 +95,8 @@ def _together(values: Any, distance: Any) -> Any:
 def told_apart(values: Any, *, signed: bool = True) -> Any:
     """Values of which those that are close to each other are told apart by an infinitesimal.
 
-    Closer than ``sqrt(eps)``, a quotient of slopes is more exact than one of differences. If they are not `signed`, zero
-    is one of them: what is close to it is moved away from it.
+    Closer than ``sqrt(eps)``, a quotient of slopes is more exact than one of differences. If they are not `signed`,
+    zero is one of them: what is close to it is moved away from it.
     """
 
     def slopes(values: Any) -> Any:
@@ -117,7 +122,7 @@ def equal_pairs(values: Any) -> Any:
     known = detach(values)
     if is_traced(known):
         return None
-    together = _together(known, _tiny(known) * np.max(np.abs(known), axis=-1, keepdims=True, initial=0))
+    together = _together(known, tiny(known) * np.max(np.abs(known), axis=-1, keepdims=True, initial=0))
     return None if together is None else together & ~np.eye(known.shape[-1], dtype=bool)
 
 
@@ -154,13 +159,14 @@ def quotient(numerator: Any, denominator: Any, scale: Any, size: Any) -> Any:
 
     A denominator is nothing but rounding if it is that small beside `size`, a numerator beside `scale`.
     """
-    zero = np.abs(denominator) <= _tiny(denominator) * size
+    zero = np.abs(denominator) <= tiny(denominator) * size
     missing = np.where(numerator == 0, numerator, np.nan)
     return np.where(zero, missing, numerator / np.where(zero, 1, denominator))
 
 
-def _tiny(denominator: Any) -> float:
-    return 8 * denominator.shape[-1] * _rounding(denominator)
+def tiny(values: Any) -> float:
+    """What is left of equal values, relative to their size."""
+    return 8.0 * int(values.shape[-1]) * _rounding(values)
 
 
 def _limit(args: Any, slopes: Any) -> tuple[Any, Any]:
@@ -169,10 +175,10 @@ def _limit(args: Any, slopes: Any) -> tuple[Any, Any]:
     rise, run = slopes[:2]
     with np.errstate(all="ignore"):
         close = np.broadcast_to(run != 0, numerator.shape)
-        zero = np.abs(denominator) <= _tiny(denominator) * size
+        zero = np.abs(denominator) <= tiny(denominator) * size
         slope = np.where(close, rise / np.where(close, run, 1), np.nan)
         # The difference that the slope accounts for, up to rounding.
-        noise = np.where(zero, np.sqrt(_rounding(denominator)), 32 * _tiny(denominator)) * scale
+        noise = np.where(zero, np.sqrt(_rounding(denominator)), 32 * tiny(denominator)) * scale
         explained = np.abs(numerator - np.where(zero, 0, slope * denominator)) <= noise
         plain = quotient(numerator, denominator, scale, size)
         value = np.where(close & explained, slope, plain)
@@ -207,10 +213,12 @@ def over(numerator: Any, denominator: Any, *, scale: Any, values: Any, of: str =
     """
     size = np.max(np.abs(detach(values)), axis=-1, initial=0)[..., None, None]
     result = invoke(quotient, numerator, denominator, scale, size)
-    if of and not is_traced(detach(result)):
-        known = detach(denominator)
-        undetermined = (np.abs(known) <= _tiny(known) * size) & np.isfinite(detach(numerator))
-        lost = undetermined & matters(numerator, scale)
+    known = detach(denominator)
+    zero = np.abs(known) <= tiny(known) * size
+    if is_traced(zero):
+        return np.where(zero, np.nan, result)  # compiled code knows no infinitesimals
+    if of:
+        lost = zero & np.isfinite(detach(numerator)) & matters(numerator, scale)
         if np.any(lost):
             _refuse_basis(of, lost, detach(values))
     return result
@@ -221,7 +229,7 @@ def _refuse_basis(of: str, lost: Any, values: Any) -> None:
     involved = np.unique(np.concatenate(np.nonzero(lost[matrix])))
     equal = ", ".join(f"{values[matrix][i]:.6g}" for i in involved if i < values.shape[-1])
     what = f"a result depends on vectors of np.{of} that are an arbitrary basis"
-    why = f"They belong to equal values ({equal}), so it jumps when the matrix changes, and has no derivative."
+    why = f"They belong to equal values ({equal}), so it jumps when the matrix changes: it has no derivative."
     instead = "Use the values alone, or what does not depend on the basis: with all the vectors of the equal values, "
     raise GaugeError(compose(what, why=why, instead=instead + "v @ np.diag(f(w)) @ v.T or the projector v @ v.T."))
 

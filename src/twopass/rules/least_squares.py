@@ -22,32 +22,77 @@ _ABSENT = np._NoValue
 # --- pseudo-inverses ------------------------------------------------------------------------------------------------
 
 
-def _reciprocals(values: Any, rcond: Any, name: str) -> Any:
-    """``1 / values``, and 0 for those that are small; raises if those are nothing but rounding.
+def pseudo_inverse(a: Any) -> Any:
+    """The pseudo-inverse of a matrix of full rank."""
+    if is_traced(a):
+        return invoke(pseudo_inverse, a)
+    return np.linalg.pinv(a)
+
+
+def _pinv_push(slot: int, tangent: Any, y: Any, a: Any) -> Any:
+    """``dp = -p da p + p p^H da^H (1 - a p) + (1 - p a) da^H p^H p``.
+
+    G. Golub and V. Pereyra, The differentiation of pseudo-inverses and nonlinear least squares problems whose variables
+    separate (1973), equation 4.12. Of the projectors one is 0, because the rank is full.
+    """
+    change, turned = -y @ tangent @ y, adjoint(tangent)
+    if a.shape[-2] > a.shape[-1]:
+        inward = y @ (adjoint(y) @ turned)
+        return change + inward - inward @ a @ y
+    if a.shape[-2] < a.shape[-1]:
+        inward = turned @ adjoint(y) @ y
+        return change + inward - y @ (a @ inward)
+    return change
+
+
+def _pinv_pull(slot: int, ct: Any, y: Any, a: Any) -> Any:
+    turned = ct.mT  # the adjoint of the cotangent in the inner product Re(sum(conj(a) * b))
+    along = -adjoint(y @ turned @ y)
+    if a.shape[-2] > a.shape[-1]:
+        outward = turned @ y @ adjoint(y)
+        along = along + outward - a @ (y @ outward)
+    elif a.shape[-2] < a.shape[-1]:
+        outward = adjoint(y) @ y @ turned
+        along = along + outward - (outward @ y) @ a
+    return conjugate(along)
+
+
+custom(
+    pseudo_inverse,
+    push=_pinv_push,
+    pull=_pinv_pull,
+    holomorphic=False,
+    examples=[call(operand(*shape)) for shape in ((3, 3), (4, 2), (2, 2, 3))],
+)
+
+
+def _large(values: Any, rcond: Any) -> Any:
+    """Which values are not taken for 0; raises if those that are may be so by rounding only.
 
     Between a matrix of full rank and one of lower rank the pseudo-inverse has no limit.
     """
     size = np.abs(detach(values))
-    cutoff = np.asarray(rcond)[..., None] * np.max(size, axis=-1, keepdims=True, initial=0)
-    large = size > cutoff
-    rounding = size.shape[-1] * 1e3 * np.finfo(size.dtype).eps * np.max(size, axis=-1, keepdims=True, initial=0)
-    if not is_traced(large) and np.any(~large & (cutoff <= rounding)):
+    largest = np.max(size, axis=-1, keepdims=True, initial=0)
+    large = size > np.asarray(rcond)[..., None] * largest
+    if not is_traced(large) and np.any(~large & (np.asarray(rcond)[..., None] <= _rounding(size))):
         rank = int(np.min(np.count_nonzero(large, axis=-1)))
-        what = f"np.{name} has no derivative at a matrix of rank {rank}, which is not the full one"
+        what = f"np.linalg.pinv has no derivative at a matrix of rank {rank}, which is not the full one"
         why = "It jumps to infinity when the matrix changes."
-        instead = (
-            "Add a small multiple of the identity (ridge regression), or pass an rcond well above rounding."
-        )
+        instead = "Add a small multiple of the identity (ridge regression), or pass an rcond well above rounding."
         raise DifferentiationError(compose(what, why=why, instead=instead))
-    return np.where(large, 1 / np.where(large, values, 1), 0)
+    return large
+
+
+def _rounding(values: Any) -> Any:
+    """An rcond below this is there for rounding errors only."""
+    return values.shape[-1] * 1e3 * np.finfo(values.dtype).eps
 
 
 @composite(
     np.linalg.pinv,
     examples=[
-        *[call(operand(3, 3)), call(operand(4, 2)), call(operand(2, 2, 3)), call(operand(3, 2), 0.3)],
+        *[call(operand(3, 3)), call(operand(4, 2)), call(operand(2, 3), rtol=None), call(operand(3, 2), 0.3)],
         *[call(operand(3, 3), hermitian=True), call(a=operand(2, 3, 2), rcond=np.array([1e-3, 0.2]))],
-        *[call(operand(2, 3), rtol=1e-3), call(operand(2, 2), rtol=None)],
     ],
 )
 def _pinv(a: Any, rcond: Any = None, hermitian: Any = False, *, rtol: Any = _ABSENT) -> Any:
@@ -59,10 +104,14 @@ def _pinv(a: Any, rcond: Any = None, hermitian: Any = False, *, rtol: Any = _ABS
         raise ValueError("`rtol` and `rcond` can't be both set.")
     if 0 in a.shape[-2:]:
         return a.mT
-    # As functions of the eigenvalues or singular values: these have their derivatives where values are equal, too.
+    values = np.linalg.eigvalsh(a) if hermitian else np.linalg.svdvals(a)
+    large = _large(values, rcond)
+    # What is cut off is so as a function of the eigenvalues or singular values.
+    slopes = np.where(large, 1 / np.where(large, values, 1), 0)
     if hermitian:
-        return spectral(a, _reciprocals(np.linalg.eigvalsh(a), rcond, "linalg.pinv"), lower=True)
-    slopes = _reciprocals(np.linalg.svdvals(a), rcond, "linalg.pinv")
+        return spectral(a, slopes, lower=True)
+    if np.all(np.asarray(rcond) <= _rounding(values)) or is_known(np.all(large)):
+        return np.where(np.all(large, axis=-1)[..., None, None], pseudo_inverse(a), np.nan)
     return adjoint(singular_spectrum(a, slopes))
 
 
@@ -77,8 +126,8 @@ def least_squares(a: Any, b: Any) -> Any:
 
 
 def _least_squares_push(slot: int, tangent: Any, y: Any, a: Any, b: Any) -> Any:
-    """G. Golub and V. Pereyra, The differentiation of pseudo-inverses (1973), equation 4.12."""
-    inverse = np.linalg.pinv(a)
+    """The derivative of ``pseudo_inverse(a) @ b``."""
+    inverse = pseudo_inverse(a)
     if slot == 1:
         return inverse @ tangent
     turned = adjoint(tangent)
@@ -87,7 +136,7 @@ def _least_squares_push(slot: int, tangent: Any, y: Any, a: Any, b: Any) -> Any:
 
 
 def _least_squares_pull(slot: int, ct: Any, y: Any, a: Any, b: Any) -> Any:
-    inverse, ct = np.linalg.pinv(a), conjugate(ct)
+    inverse, ct = pseudo_inverse(a), conjugate(ct)
     outward = adjoint(inverse) @ ct
     if slot == 1:
         return conjugate(outward)

@@ -32,10 +32,12 @@ def _of_order(size: Any, order: Any, axis: Any, keepdims: Any) -> Any:
     An element that is 0 is at the bottom of a kink or a cusp if p < 1, and makes the whole norm 0 if p < 0.
     """
     power = np.asarray(order, dtype=size.dtype)[()]
-    zero = (size == 0) & (order < 1)
-    terms = np.where(zero, 0, np.where(zero, 1, size) ** power) if order < 1 else size**power
+    zero = (size == 0) & (power < 1)
+    terms = np.where(zero, 0, np.where(zero, 1, size) ** power) if np.any(power < 1) else size**power
     norm = _rooted(np.sum(terms, axis=axis, keepdims=keepdims), lambda total: total ** (1 / power))
-    return np.where(np.any(zero, axis=axis, keepdims=keepdims), 0, norm)[()] if order < 0 else norm
+    return (
+        np.where(np.any(zero & (power < 0), axis=axis, keepdims=keepdims), 0, norm)[()] if np.any(power < 0) else norm
+    )
 
 
 def _norm_of_vectors(x: Any, order: Any, axis: Any, keepdims: Any) -> Any:

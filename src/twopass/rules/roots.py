@@ -37,9 +37,7 @@ def _slopes(y: Any, p: Any) -> Any:
     if not is_traced(exists) and not np.all(exists):
         repeated = ", ".join(f"{root:.6g}" for root in detach(y)[~exists][:4])
         what = "np.roots has no derivative at a repeated root"
-        why = (
-            f"The roots {repeated} are equal up to rounding, and split like a square root when it changes."
-        )
+        why = f"The roots {repeated} are equal up to rounding, and split like a square root when it changes."
         raise DifferentiationError(compose(what, why=why, instead="Use the coefficients: they are smooth."))
     return np.where(exists, slopes, np.nan)
 

@@ -1,9 +1,10 @@
 """Singular values and vectors, and what is computed with them.
 
-With ``a = u @ diag(s) @ v^H`` and ``p = u^H @ da @ v``, split into ``p = h + k``, Hermitian and skew-Hermitian, the vectors
-turn by ``u^H @ du = h / (s[j] - s[i]) + k / (s[j] + s[i])`` and ``v^H @ dv = h / (s[j] - s[i]) - k / (s[j] + s[i])``.
-What the vectors leave open is dealt with in `twopass.rules.gauge`. (J. Townsend, Differentiating the singular value
-decomposition, 2016, has the same in terms of ``s[j]**2 - s[i]**2``, which loses digits.)
+With ``a = u @ diag(s) @ v^H`` and ``p = u^H @ da @ v``, split into ``p = h + k``, Hermitian and skew-Hermitian, the
+vectors turn by ``u^H @ du = x + y`` and ``v^H @ dv = x - y``, where ``x = h / (s[j] - s[i])`` and
+``y = k / (s[j] + s[i])``. What the vectors leave open is dealt with in `twopass.rules.gauge`. (J. Townsend,
+Differentiating the singular value decomposition, 2016, has the same in terms of ``s[j]**2 - s[i]**2``, which loses
+digits.)
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from twopass.rules.gauge import (
     matters,
     over,
     skew,
+    tiny,
     told_apart,
 )
 
@@ -62,7 +64,7 @@ def _loose(y: Any) -> tuple[Any, Any, Any, Any, Any]:
     u, v = loosened(u, equal, free), loosened(v, equal, free)
     if is_traced(known):
         return u, s, v, more_u, more_v
-    zero = known <= 8 * known.shape[-1] * np.finfo(known.dtype).eps * np.max(known, axis=-1, keepdims=True, initial=0)
+    zero = known <= tiny(known) * np.max(known, axis=-1, keepdims=True, initial=0)
     is_complex = u.dtype.kind == "c"
     if np.any(zero):
         u = loosened(u, None if equal is None else equal & zero[..., None, :], zero if is_complex else None)
@@ -140,8 +142,9 @@ def _svd_pull(slot: int, ct: Any, y: Any, a: Any, *, full: bool) -> Any:
     u, s, v, more_u, more_v = _loose(y)
     count = s.shape[-1]
     to_u, to_v = conjugate(ct[0]), ct[2].mT
-    for vectors, more, to_vectors in ((u, more_u, to_u), (v, more_v, to_v)) if full else ():
-        _check_basis(more, to_vectors[..., :, count:])
+    if full:
+        _check_basis(more_u, to_u[..., :, count:])
+        _check_basis(more_v, to_v[..., :, count:])
     to_u, to_v = (
         to_vectors[..., :, :count] - more @ (adjoint(to_vectors[..., :, count:]) @ vectors)
         for vectors, more, to_vectors in ((u, more_u, to_u), (v, more_v, to_v))
