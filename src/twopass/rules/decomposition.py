@@ -11,7 +11,7 @@ from twopass.core.registry import composite, custom, invoke
 from twopass.core.rule import POSITIVE, call, detach, is_traced, operand
 from twopass.errors import GaugeError, UnsupportedOperatorError, compose
 from twopass.rules.eigen import hermitian, hermitian_transpose
-from twopass.rules.gauge import adjoint, conjugate, diagonal
+from twopass.rules.gauge import adjoint, conjugate, diagonal, tiny
 
 __all__ = ["reduced_qr"]
 
@@ -65,9 +65,25 @@ def _strictly_lower(a: Any) -> Any:
     return np.tril(a, -1)
 
 
+def _refuse(why: str, instead: str) -> None:
+    raise GaugeError(compose("np.linalg.qr has no derivative here", why=why, instead=instead))
+
+
+def _of_full_rank(r: Any) -> Any:
+    """The triangular factor; raises if columns are dependent, or gives NaN in compiled code."""
+    size = np.abs(diagonal(detach(r)))
+    deficient = np.any(size <= tiny(size) * np.max(size, axis=-1, keepdims=True, initial=0), axis=-1)
+    if is_traced(deficient):
+        return np.where(deficient[..., None, None], np.nan, r)
+    if np.any(deficient):
+        why = "The leading columns depend on each other, so that those of q are an arbitrary basis."
+        _refuse(why, "Use np.linalg.svd, or leave the dependent columns out.")
+    return r
+
+
 def _qr_push(slot: int, tangent: Any, y: Any, a: Any) -> Any:
     """With ``c = q^H @ da @ r^-1``, ``q^H @ dq`` is skew-Hermitian, and c below the diagonal; that of r stays real."""
-    q, r = y
+    q, r = y[0], _of_full_rank(y[1])
     moved = _over_triangle(tangent, r)
     inner = adjoint(q) @ moved
     lower = _strictly_lower(inner)
@@ -78,7 +94,7 @@ def _qr_push(slot: int, tangent: Any, y: Any, a: Any) -> Any:
 
 
 def _qr_pull(slot: int, ct: Any, y: Any, a: Any) -> Any:
-    q, r = y
+    q, r = y[0], _of_full_rank(y[1])
     to_q, to_r = conjugate(ct[0]), np.triu(conjugate(ct[1]))
     along_r = to_r @ adjoint(r)
     turning = adjoint(q) @ to_q - along_r
@@ -91,21 +107,6 @@ def _qr_pull(slot: int, ct: Any, y: Any, a: Any) -> Any:
 _SIGNS = [call(operand(3, 3)), call(operand(4, 2)), call(operand(2, 3, 2)), call(operand(1, 1))]
 
 custom(reduced_qr, push=_qr_push, pull=_qr_pull, outputs=True, holomorphic=False, examples=_SIGNS)
-
-
-def _refuse(why: str, instead: str) -> None:
-    what = "np.linalg.qr has no derivative here"
-    raise GaugeError(compose(what, why=why, instead=instead))
-
-
-def _check_rank(r: Any) -> None:
-    """Raise for a matrix whose columns are dependent."""
-    size = np.abs(diagonal(detach(r)))
-    if not is_traced(size) and np.any(
-        size <= max(size.shape[-1], 4) * np.finfo(size.dtype).eps * np.max(size, axis=-1, keepdims=True, initial=0)
-    ):
-        why = "The leading columns depend on each other, so that those of q are an arbitrary basis."
-        _refuse(why, "Use np.linalg.svd, or leave the dependent columns out.")
 
 
 def _completed(q: Any) -> Any:
@@ -150,7 +151,6 @@ def _qr(a: Any, mode: Any = "reduced") -> Any:
         raise UnsupportedOperatorError(compose(what, instead="Use mode='reduced', 'complete' or 'r'."))
     rows, columns = a.shape[-2:]
     q, r = reduced_qr(a[..., : min(rows, columns)])
-    _check_rank(r)
     if columns > rows:
         r = np.concatenate([r, adjoint(q) @ a[..., rows:]], axis=-1)
     if mode == "r":

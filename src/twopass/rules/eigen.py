@@ -78,6 +78,10 @@ def _loose(y: Any, lower: bool) -> Any:
     return told_apart(values), loosened(vectors, equal_pairs(values), _phase(vectors, lower).free)
 
 
+def _decomposed(a: Any, lower: bool) -> Any:
+    return _loose(hermitian_decomposition(a, lower=lower), lower)
+
+
 def _eigh_push(slot: int, tangent: Any, y: Any, a: Any, *, lower: bool) -> Any:
     values, vectors = y
     inner = adjoint(vectors) @ hermitian(tangent, lower) @ vectors
@@ -124,8 +128,7 @@ _SYMMETRIC = [call(operand(3, 3)), call(operand(2, 2), "U"), call(operand(2, 3, 
 
 @composite(np.linalg.eigh, examples=[example.seen_by(_invariants) for example in _SYMMETRIC])
 def _eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803 - NumPy's name
-    lower = _reads_lower(UPLO)
-    return _EighResult(*_loose(hermitian_decomposition(a, lower=lower), lower))
+    return _EighResult(*_decomposed(a, _reads_lower(UPLO)))
 
 
 # The derivative of a function of the eigenvalues alone does not divide by their differences, so it has a rule of its
@@ -151,7 +154,7 @@ def _spectrum(slopes: Any, vectors: Any) -> Any:
 
 
 def _values_push(slot: int, tangent: Any, y: Any, a: Any, *, lower: bool) -> Any:
-    vectors = hermitian_decomposition(a, lower=lower)[1]
+    vectors = _decomposed(a, lower)[1]
     return np.real(diagonal(adjoint(vectors) @ hermitian(tangent, lower) @ vectors))
 
 
@@ -160,13 +163,12 @@ def _values_pull(slot: int, ct: Any, y: Any, a: Any, *, lower: bool) -> Any:
 
 
 def _divided_differences(slopes: Any, values: Any) -> Any:
-    values = told_apart(values)
     numerator = slopes[..., None, :] - slopes[..., :, None]
     return over(numerator, _gaps(values), scale=largest(slopes[..., None]), values=values)
 
 
 def _spectral_push(slot: int, tangent: Any, y: Any, a: Any, slopes: Any, *, lower: bool) -> Any:
-    values, vectors = hermitian_decomposition(a, lower=lower)
+    values, vectors = _decomposed(a, lower)
     if slot == 1:
         return _spectrum(tangent, vectors)
     inner = adjoint(vectors) @ hermitian(tangent, lower) @ vectors
@@ -174,7 +176,7 @@ def _spectral_push(slot: int, tangent: Any, y: Any, a: Any, slopes: Any, *, lowe
 
 
 def _spectral_pull(slot: int, ct: Any, y: Any, a: Any, slopes: Any, *, lower: bool) -> Any:
-    values, vectors = hermitian_decomposition(a, lower=lower)
+    values, vectors = _decomposed(a, lower)
     inner = adjoint(vectors) @ conjugate(ct) @ vectors
     if slot == 1:
         return conjugate(diagonal(inner))

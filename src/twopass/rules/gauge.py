@@ -268,7 +268,7 @@ class Phase:
     def _over_component(self, x: Any) -> Any:
         """`x` divided by the real component of each vector; 0 if there is none."""
         component = np.sum(self.real * np.real(self.vectors), axis=-2)
-        return np.where(self.fixed, x / np.where(self.fixed, component, 1), 0)
+        return np.where(self.fixed, x / np.where(self.fixed, component, 1), 0 * x)
 
     def follow(self, turned: Any) -> Any:
         """Tangents of the vectors, turned so that the component stays real."""
@@ -282,10 +282,11 @@ class Phase:
         if cotangents.dtype.kind != "c":
             return cotangents
         turning = np.sum(np.imag(cotangents * np.conjugate(self.vectors)), axis=-2)
-        if self.free is not None and np.any(self.free):
-            scale = np.sum(np.abs(detach(cotangents) * detach(self.vectors)), axis=-2)
-            if np.any(self.free & matters(turning, scale)):
-                self._refuse()
+        scale = np.sum(np.abs(detach(cotangents) * detach(self.vectors)), axis=-2)
+        if self.free is None:
+            turning = np.where(~self.fixed & matters(turning, scale), np.nan, turning)
+        elif np.any(self.free & matters(turning, scale)):
+            self._refuse()
         return cotangents - 1j * self.real * self._over_component(turning)[..., None, :]
 
     def _refuse(self) -> None:
