@@ -51,7 +51,7 @@ class _Epsilon(_Infinitesimal):
         if limit is None:
             return super().record(rule, args, kwargs, slots, marks)
         slopes = dict(zip(slots, marks, strict=True))
-        return limit([detach(arg) for arg in args], [detach(slopes.get(i, 0.0)) for i in range(len(args))])
+        return limit(args, [slopes.get(i, 0.0) for i in range(len(args))])
 
 
 EPSILON = _Epsilon(0)

@@ -149,6 +149,8 @@ def _qr(a: Any, mode: Any = "reduced") -> Any:
             raise ValueError(f"Unrecognized mode '{mode}'")
         what = f"np.linalg.qr(mode={mode!r}) is not supported on traced arrays"
         raise UnsupportedOperatorError(compose(what, instead="Use mode='reduced', 'complete' or 'r'."))
+    if a.ndim < 2:
+        raise np.linalg.LinAlgError(f"qr takes matrices, not an array of {a.ndim} dimensions")
     rows, columns = a.shape[-2:]
     q, r = reduced_qr(a[..., : min(rows, columns)])
     if columns > rows:

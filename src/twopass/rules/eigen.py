@@ -22,6 +22,7 @@ from twopass.rules.gauge import (
     largest,
     loosened,
     over,
+    scale_of,
     skew,
     told_apart,
 )
@@ -83,7 +84,7 @@ def _decomposed(a: Any, lower: bool) -> Any:
 
 
 def _eigh_push(slot: int, tangent: Any, y: Any, a: Any, *, lower: bool) -> Any:
-    values, vectors = y
+    values, vectors = _loose(y, lower)
     inner = adjoint(vectors) @ hermitian(tangent, lower) @ vectors
     turned = over(_off_diagonal(inner), _gaps(values), scale=largest(inner), values=values)
     return np.real(diagonal(inner)), _phase(vectors, lower).follow(vectors @ turned)
@@ -95,7 +96,9 @@ def _eigh_pull(slot: int, ct: Any, y: Any, a: Any, *, lower: bool) -> Any:
     values, vectors = _loose(y, lower)
     to_vectors = _phase(vectors, lower).follow_back(conjugate(ct[1]))
     inner = adjoint(vectors) @ to_vectors
-    turning = over(_off_diagonal(skew(inner)), _gaps(values), scale=largest(inner), values=values, of="linalg.eigh")
+    turning = over(
+        _off_diagonal(skew(inner)), _gaps(values), scale=scale_of(inner, ct[0], values), values=values, of="linalg.eigh"
+    )
     along = turning + np.eye(values.shape[-1], dtype=values.dtype) * ct[0][..., None, :]
     return conjugate(hermitian_transpose(vectors @ along @ adjoint(vectors), lower))
 

@@ -27,6 +27,7 @@ from twopass.rules.gauge import (
     largest,
     loosened,
     over,
+    scale_of,
     told_apart,
 )
 
@@ -103,7 +104,9 @@ def _eig_pull(slot: int, ct: Any, y: Any, a: Any) -> Any:
         to_vectors = _phase(vectors).follow_back(conjugate(ct[1]))
         to_vectors = to_vectors - vectors * np.real(np.sum(conjugate(vectors) * to_vectors, axis=-2, keepdims=True))
         inner = adjoint(vectors) @ to_vectors
-        along = along + over(inner * ~unit, conjugate(gaps), scale=largest(inner), values=values, of=_NAME)
+        along = along + over(
+            inner * ~unit, conjugate(gaps), scale=scale_of(inner, ct[0], values), values=values, of=_NAME
+        )
     return conjugate(np.linalg.solve(adjoint(vectors), along @ adjoint(vectors)))
 
 

@@ -38,6 +38,7 @@ __all__ = [
     "matters",
     "over",
     "quotient",
+    "scale_of",
     "skew",
     "tiny",
     "told_apart",
@@ -62,6 +63,12 @@ def diagonal(a: Any) -> Any:
 def skew(a: Any) -> Any:
     """The skew-Hermitian part, which is what an inner product with a skew-Hermitian matrix sees."""
     return (a - adjoint(a)) / 2
+
+
+def scale_of(along_vectors: Any, to_values: Any, values: Any) -> Any:
+    """How large cotangents of a decomposition are, as a change of the result: rounding errors are relative to it."""
+    of_values = np.abs(detach(to_values)) * np.max(np.abs(detach(values)), axis=-1, keepdims=True, initial=0)
+    return np.maximum(largest(along_vectors), np.max(of_values, axis=-1, initial=0)[..., None, None])
 
 
 def is_absent(cotangent: Any) -> bool:
@@ -173,19 +180,19 @@ def _limit(args: Any, slopes: Any) -> tuple[Any, Any]:
     """The quotient of dual numbers (l'Hopital), where the denominators are too small to divide by."""
     numerator, denominator, scale, size = args
     rise, run = slopes[:2]
+    known, below, up, along = map(detach, (numerator, denominator, rise, run))
     with np.errstate(all="ignore"):
-        close = np.broadcast_to(run != 0, numerator.shape)
-        zero = np.abs(denominator) <= tiny(denominator) * size
-        slope = np.where(close, rise / np.where(close, run, 1), np.nan)
+        close = np.broadcast_to(along != 0, known.shape)
+        zero = np.abs(below) <= tiny(below) * size
+        slope = np.where(close, up / np.where(close, along, 1), np.nan)
         # The difference that the slope accounts for, up to rounding.
-        noise = np.where(zero, np.sqrt(_rounding(denominator)), 32 * tiny(denominator)) * scale
-        explained = np.abs(numerator - np.where(zero, 0, slope * denominator)) <= noise
-        plain = quotient(numerator, denominator, scale, size)
-        value = np.where(close & explained, slope, plain)
-        value = np.where((numerator == 0) & (rise == 0), 0, value)
-        further = (rise - value * run) / np.where(close, np.nan, denominator)
+        noise = np.where(zero, np.sqrt(_rounding(below)), 32 * tiny(below)) * scale
+        explained = close & (np.abs(known - np.where(zero, 0, slope * below)) <= noise)
+        limit = np.where(explained, rise / np.where(close, run, 1), quotient(numerator, denominator, scale, size))
+        value = np.where((known == 0) & (up == 0), 0 * numerator, limit)
+        further = (up - detach(value) * along) / np.where(close, np.nan, below)
         if type(rise) is float:  # absent: the numerator is a constant
-            further = np.where(numerator == 0, 0, further)
+            further = np.where(known == 0, 0, further)
     return value, further.astype(value.dtype)
 
 
@@ -228,10 +235,11 @@ def _refuse_basis(of: str, lost: Any, values: Any) -> None:
     matrix = next(zip(*np.nonzero(np.any(lost, axis=(-2, -1))), strict=True)) if lost.ndim > 2 else ()
     involved = np.unique(np.concatenate(np.nonzero(lost[matrix])))
     equal = ", ".join(f"{values[matrix][i]:.6g}" for i in involved if i < values.shape[-1])
-    what = f"a result depends on vectors of np.{of} that are an arbitrary basis"
-    why = f"They belong to equal values ({equal}), so it jumps when the matrix changes: it has no derivative."
-    instead = "Use the values alone, or what does not depend on the basis: with all the vectors of the equal values, "
-    raise GaugeError(compose(what, why=why, instead=instead + "v @ np.diag(f(w)) @ v.T or the projector v @ v.T."))
+    what = f"a derivative through vectors of np.{of} does not exist, or is not known"
+    why = f"Those of equal values ({equal}) are an arbitrary basis. What depends on it jumps when the matrix changes; "
+    why += "of what does not, such as v @ np.diag(f(w)) @ v.T or v @ v.T, only the first derivative is known."
+    instead = "Use the values alone (in any order of derivative), or what does not depend on the basis."
+    raise GaugeError(compose(what, why=why, instead=instead))
 
 
 # --- phases ---------------------------------------------------------------------------------------------------------
@@ -282,7 +290,7 @@ class Phase:
         if cotangents.dtype.kind != "c":
             return cotangents
         turning = np.sum(np.imag(cotangents * np.conjugate(self.vectors)), axis=-2)
-        scale = np.sum(np.abs(detach(cotangents) * detach(self.vectors)), axis=-2)
+        scale = largest(cotangents)[..., 0]
         if self.free is None:
             turning = np.where(~self.fixed & matters(turning, scale), np.nan, turning)
         elif np.any(self.free & matters(turning, scale)):

@@ -31,6 +31,7 @@ from twopass.rules.gauge import (
     loosened,
     matters,
     over,
+    scale_of,
     skew,
     tiny,
     told_apart,
@@ -109,7 +110,7 @@ _NAME = "linalg.svd"
 
 
 def _svd_push(slot: int, tangent: Any, y: Any, a: Any, *, full: bool) -> Any:
-    u, s, v, more_u, more_v = _parts(y)
+    u, s, v, more_u, more_v = _loose(y)
     inner = adjoint(u) @ tangent @ v
     gaps, sums = _gaps_and_sums(s)
     scale = largest(inner)
@@ -156,7 +157,7 @@ def _svd_pull(slot: int, ct: Any, y: Any, a: Any, *, full: bool) -> Any:
     to_v, to_u = both[..., : v.shape[-2], :], both[..., v.shape[-2] :, :]
     along_u, along_v = adjoint(u) @ to_u, adjoint(v) @ to_v
     gaps, sums = _gaps_and_sums(s)
-    scale = np.maximum(largest(to_u), largest(to_v))
+    scale = scale_of(np.concatenate([to_u, to_v], axis=-2), ct[1], s)
     off_diagonal = ~np.eye(count, dtype=bool)
     inner = over(skew(along_u + along_v) * off_diagonal, gaps, scale=scale, values=s, of=_NAME)
     inner = inner + over(skew(along_u - along_v), sums, scale=scale, values=s, of=_NAME)
@@ -303,7 +304,9 @@ def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian:
         return _hermitian_svd(a, compute_uv)
     if not compute_uv:
         return _told(singular_values(a))
-    u, s, v, more_u, more_v = _loose(singular_decomposition(a, full=full_matrices and a.shape[-1] != a.shape[-2]))
+    u, s, v, more_u, more_v = _loose(
+        singular_decomposition(a, full=full_matrices and a.ndim > 1 and a.shape[-1] != a.shape[-2])
+    )
     u, v = (np.concatenate(x, axis=-1) if x[1].shape[-1] else x[0] for x in ((u, more_u), (v, more_v)))
     return _SVDResult(u, s, adjoint(v))
 
