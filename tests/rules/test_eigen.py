@@ -134,7 +134,7 @@ def nearly_block_diagonal():
 
 
 def test_a_nearly_block_diagonal_matrix():
-    """The component of an eigenvector that LAPACK makes real is 1e-14: a division by it would magnify rounding errors."""
+    """The component that LAPACK makes real is 1e-14: to divide by it would magnify rounding errors."""
     for a in (nearly_block_diagonal(), np.diag([1.0, 2.0, 3.0]) + 0j):
         expected = tp.grad(lambda a: cubed(symmetric(a)))(a)
         np.testing.assert_allclose(tp.grad(of_matrix(lambda w: w**3 + w))(a), expected, atol=1e-12)

@@ -42,6 +42,7 @@ __all__ = [
     "skew",
     "tiny",
     "told_apart",
+    "without_slope",
 ]
 
 
@@ -83,6 +84,11 @@ def _rounding(a: Any) -> float:
 def largest(a: Any) -> Any:
     """The largest absolute value of each matrix, as a matrix of one element."""
     return np.max(np.abs(detach(a)), axis=(-2, -1), keepdims=True, initial=0)
+
+
+def without_slope(a: Any) -> Any:
+    """The number 0 for each matrix, with the derivative NaN."""
+    return np.sqrt(0 * np.sum(np.abs(a), axis=(-2, -1)))
 
 
 # --- equal values ---------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from twopass.core.registry import composite, custom, invoke
 from twopass.core.rule import NONZERO, call, detach, is_traced, operand
 from twopass.errors import DifferentiationError, compose
 from twopass.rules.eigen import spectral
-from twopass.rules.gauge import adjoint, conjugate
+from twopass.rules.gauge import adjoint, conjugate, without_slope
 from twopass.rules.singular import singular_spectrum
 
 __all__ = ["least_squares"]
@@ -111,7 +111,8 @@ def _pinv(a: Any, rcond: Any = None, hermitian: Any = False, *, rtol: Any = _ABS
     if hermitian:
         return spectral(a, slopes, lower=True)
     if np.all(np.asarray(rcond) <= _rounding(values)) or is_known(np.all(large)):
-        return np.where(np.all(large, axis=-1)[..., None, None], pseudo_inverse(a), np.nan)
+        inverse, full = pseudo_inverse(a), np.all(large, axis=-1)
+        return inverse if is_known(np.all(full)) else inverse + np.where(full, 0, without_slope(a))[..., None, None]
     return adjoint(singular_spectrum(a, slopes))
 
 

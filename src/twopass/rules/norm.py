@@ -11,6 +11,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from twopass.core.operators import as_array
 from twopass.core.registry import composite
 from twopass.core.rule import NONZERO, call, detach, is_traced, operand
+from twopass.rules.gauge import without_slope
 
 _FROBENIUS = (None, "fro", "f")
 
@@ -140,11 +141,6 @@ def _vector_norm(x: Any, /, *, axis: Any = None, keepdims: Any = False, ord: Any
 # --- condition numbers ----------------------------------------------------------------------------------------------
 
 
-def _without_slope(x: Any) -> Any:
-    """The number 0 with the derivative NaN, for each matrix."""
-    return np.sqrt(0 * np.sum(np.abs(x), axis=(-2, -1)))
-
-
 @composite(
     np.linalg.cond,
     examples=[
@@ -162,10 +158,10 @@ def _cond(x: Any, p: Any = None) -> Any:
             largest, smallest = s[..., 0], s[..., -1]
             ratio = smallest / largest if p == -2 else largest / smallest
             ratio = np.where(np.isnan(ratio) & ~np.any(np.isnan(x), axis=(-2, -1)), np.inf, ratio)
-            return np.where(_is_zero(s)[..., -1], detach(ratio) + _without_slope(x), ratio)[()]
+            return np.where(_is_zero(s)[..., -1], detach(ratio) + without_slope(x), ratio)[()]
         if is_traced(detach(x)):
             return _norm(x, p, (-2, -1)) * _norm(np.linalg.inv(x), p, (-2, -1))
         singular = np.isinf(np.linalg.cond(detach(x), p))
         regular = np.where(singular[..., None, None], np.eye(x.shape[-1], dtype=x.dtype), x)
         product = _norm(regular, p, (-2, -1)) * _norm(np.linalg.inv(regular), p, (-2, -1))
-        return np.where(singular, np.inf + _without_slope(x), product)[()]
+        return np.where(singular, np.inf + without_slope(x), product)[()]

@@ -48,7 +48,7 @@ def _are_simple(y: Any, p: Any) -> Any:
     eps = np.finfo(np.result_type(y, p)).eps
     slope = _powers(y, p.shape[0] - 1) @ (p * degrees)[:-1] if p.shape[0] > 1 else np.ones_like(y)
     curvature = _powers(y, p.shape[0] - 2) @ (p * degrees * (degrees - 1))[:-2] if p.shape[0] > 2 else np.zeros_like(y)
-    return eps**0.75 * size * np.abs(curvature) <= np.abs(slope) ** 2
+    return (slope != 0) & (eps**0.75 * size * np.abs(curvature) <= np.abs(slope) ** 2)
 
 
 custom(
