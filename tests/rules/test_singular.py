@@ -65,6 +65,21 @@ def test_functions_of_a_matrix(name, shape, kind):
 
 @EACH_SHAPE
 @KINDS
+def test_forward_mode(shape, kind):
+    f, g = cubed(draw(shape, kind))
+    direction = draw(shape, kind)
+    for s in SPECTRA.values():
+        a = with_singular_values(s, shape, kind)
+        for full in (False, True):
+            rate = tp.jvp(lambda a: f(a, full), (a,), (direction,))[1]  # noqa: B023
+            assert rate == pytest.approx(tp.jvp(g, (a,), (direction,))[1], rel=1e-5, abs=1e-5)
+    if shape[0] != shape[1]:
+        further = tp.jvp(lambda a: np.linalg.svd(a)[0 if shape[0] > shape[1] else 2][-1, -1], (a,), (direction,))[1]
+        assert (kind == "real" and shape == (4, 3)) or np.isnan(further)
+
+
+@EACH_SHAPE
+@KINDS
 def test_the_polar_factor_and_projectors(shape, kind):
     for s in ([3.0, 2.0, 1.0], [2.0, 2.0, 2.0], [2.0, 2.0, 1.0]):
         a, direction = with_singular_values(s, shape, kind), draw(shape, kind)

@@ -10,9 +10,11 @@ import numpy as np
 import twopass.rules  # noqa: F401 - fills the registry
 from twopass import tree
 from twopass.core.array import Array, stand_in
-from twopass.core.infinitesimal import standard
+from twopass.core.infinitesimal import EPSILON, GAUGE, infinitesimal, slope_in, standard
+from twopass.core.rule import detach, is_traced
 from twopass.core.trace import ForwardTrace, ReverseTrace, Trace, snapshot
 from twopass.errors import ArgumentError, ShapeError, compose
+from twopass.rules.gauge import determined, divided
 
 __all__ = ["Inputs", "Traced", "as_leaf", "check_like", "conjugated", "trace_forward", "trace_reverse"]
 
@@ -140,7 +142,7 @@ class Traced:
         #: The output leaves without this trace.
         self.leaves = [_primal(leaf, trace) for leaf in raw]
         #: Tangents or tape positions of the output leaves; None for those that do not depend on the inputs.
-        self.marks = [standard(leaf._mark) if type(leaf) is Array and leaf._trace is trace else None for leaf in raw]
+        self.marks = [leaf._mark if type(leaf) is Array and leaf._trace is trace else None for leaf in raw]
         self.aux = tree.map(lambda leaf: _primal(leaf, trace), aux)
 
     @property
@@ -183,12 +185,45 @@ def trace_reverse(f: Function, args: Sequence[Any], argnums: Sequence[int], has_
 
 
 def trace_forward(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Traced:
-    """Run `f` while carrying tangents."""
+    """Run `f` while carrying tangents.
+
+    Tangents of eigenvectors of equal eigenvalues are infinite, though what is computed of them may not be. If NaN comes
+    out, the run is repeated with infinitesimal tangents, and what they amount to is divided by the infinitesimal.
+    """
+    traced = _trace_forward(f, primals, tangents, lambda direction: direction)
+    marks = [
+        mark if mark is None else determined(mark, leaf, slope_in(mark, GAUGE))
+        for mark, leaf in zip(traced.marks, traced.leaves, strict=True)
+    ]
+    if any(map(_is_lost, marks)):
+        scaled = _trace_forward(f, primals, tangents, lambda direction: infinitesimal(direction, EPSILON)).marks
+        finite = [None if mark is None else divided(mark) for mark in scaled]
+        marks = [
+            _where_lost(mark, other) if _is_lost(mark) and other is not None else mark
+            for mark, other in zip(marks, finite, strict=True)
+        ]
+    traced.marks = [standard(mark) for mark in marks]
+    return traced
+
+
+def _where_lost(mark: Any, other: Any) -> Any:
+    """A tangent, with those of the other run in the place of NaN."""
+    merged: Any = np.where(np.isnan(detach(mark)), other, mark)
+    return merged[()]
+
+
+def _is_lost(mark: Any) -> bool:
+    """Whether a tangent is not a number, in part."""
+    known = detach(mark)
+    return known is not None and not is_traced(known) and bool(np.any(np.isnan(known)))
+
+
+def _trace_forward(f: Function, primals: Sequence[Any], tangents: Sequence[Any], scaled: Function) -> Traced:
     trace = ForwardTrace()
     inputs = Inputs()
     arrays: list[Array] = []
     for number, (primal, tangent) in enumerate(zip(primals, tangents, strict=True)):
         leaves = inputs.leaves[inputs.add(primal, f"primal {number + 1}")]
         directions = check_like(tangent, leaves, inputs.structures[-1], "tangent")
-        arrays += [Array(trace, leaf, direction) for leaf, direction in zip(leaves, directions, strict=True)]
+        arrays += [Array(trace, leaf, scaled(direction)) for leaf, direction in zip(leaves, directions, strict=True)]
     return _run(trace, f, inputs.regroup(arrays), inputs)

@@ -17,12 +17,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from twopass.core.abstract import Abstract
 from twopass.core.array import Array
 from twopass.core.rule import Rule, detach
 from twopass.core.trace import ForwardTrace, Trace
 
-__all__ = ["EPSILON", "GAUGE", "LIMITS", "perturb", "slope_in", "standard"]
+__all__ = ["EPSILON", "GAUGE", "LIMITS", "infinitesimal", "perturb", "slope_in", "standard"]
 
 #: Functions that find a limit from slopes, by the operator that has no value there: ``limit(args, slopes)`` gives the
 #: value and its slope.
@@ -78,6 +80,12 @@ def slope_in(value: Any, trace: Trace) -> Any:
             return detach(value._mark)
         value = value._primal
     return None
+
+
+def infinitesimal(value: Any, trace: Trace) -> Any:
+    """A value times an infinitesimal."""
+    one = np.ones((), np.finfo(value.dtype).dtype)[()]
+    return value * Array(trace, 0 * one, one)
 
 
 def standard(value: Any) -> Any:

@@ -24,6 +24,7 @@ from twopass.rules.gauge import (
     over,
     scale_of,
     skew,
+    spun,
     told_apart,
 )
 
@@ -86,8 +87,9 @@ def _decomposed(a: Any, lower: bool) -> Any:
 def _eigh_push(slot: int, tangent: Any, y: Any, a: Any, *, lower: bool) -> Any:
     values, vectors = _loose(y, lower)
     inner = adjoint(vectors) @ hermitian(tangent, lower) @ vectors
-    turned = over(_off_diagonal(inner), _gaps(values), scale=largest(inner), values=values)
-    return np.real(diagonal(inner)), _phase(vectors, lower).follow(vectors @ turned)
+    turned = over(_off_diagonal(inner), _gaps(values), scale=largest(inner), values=values, along=a)
+    phase = _phase(vectors, lower)
+    return np.real(diagonal(inner)), spun(phase.follow(vectors @ turned), vectors, None, phase.free)
 
 
 def _eigh_pull(slot: int, ct: Any, y: Any, a: Any, *, lower: bool) -> Any:

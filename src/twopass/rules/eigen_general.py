@@ -28,6 +28,7 @@ from twopass.rules.gauge import (
     loosened,
     over,
     scale_of,
+    spun,
     told_apart,
 )
 
@@ -89,9 +90,11 @@ def _eig_push(slot: int, tangent: Any, y: Any, a: Any) -> Any:
     inner = np.linalg.solve(vectors, tangent @ vectors)
     exists = _has_derivative(y[0], vectors)
     off_diagonal = inner * ~np.eye(values.shape[-1], dtype=bool)
-    turned = vectors @ over(off_diagonal, gaps, scale=largest(inner), values=values)
+    turned = vectors @ over(off_diagonal, gaps, scale=largest(inner), values=values, along=a)
     turned = turned - vectors * np.real(np.sum(conjugate(vectors) * turned, axis=-2, keepdims=True))
-    turned = np.where(exists[..., None, :], _phase(vectors).follow(turned), np.nan)
+    phase = _phase(vectors)
+    turned = spun(phase.follow(turned), vectors, None, phase.free)
+    turned = np.where(exists[..., None, :], turned, np.nan)
     return np.where(exists, diagonal(inner), np.nan), turned
 
 

@@ -12,7 +12,9 @@ derivative all the same, which the rules find:
   component is too small to tell the phase, the backward pass checks that the phase does not matter, and raises if it
   does.
 
-A forward pass cannot know what will become of the vectors; between equal values it gives NaN for their derivative.
+A forward pass cannot know what will become of the vectors: between equal values it gives NaN for their derivative. If
+NaN comes out, it is repeated with tangents that are infinitesimal themselves (`divided`). Where only a phase or a basis
+of a null space is open, it lets them turn by an infinitesimal, of which nothing may be left (`determined`).
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.infinitesimal import EPSILON, GAUGE, LIMITS, perturb, slope_in
+from twopass.core.infinitesimal import EPSILON, GAUGE, LIMITS, infinitesimal, perturb, slope_in
 from twopass.core.registry import custom, invoke
 from twopass.core.rule import NONZERO, call, detach, is_traced, operand
 from twopass.errors import GaugeError, compose
@@ -30,7 +32,9 @@ __all__ = [
     "Phase",
     "adjoint",
     "conjugate",
+    "determined",
     "diagonal",
+    "divided",
     "equal_pairs",
     "is_absent",
     "largest",
@@ -40,6 +44,7 @@ __all__ = [
     "quotient",
     "scale_of",
     "skew",
+    "spun",
     "tiny",
     "told_apart",
     "without_slope",
@@ -146,18 +151,25 @@ def loosened(vectors: Any, equal: Any, free: Any = None) -> Any:
     """
     if equal is None and (free is None or not np.any(free)):
         return vectors
+    return perturb(vectors, GAUGE, lambda vectors: _rotation(vectors, equal, free))
 
-    def slopes(vectors: Any) -> Any:
-        # Any rotation does: what does not depend on the basis has no slope in it.
-        rates = np.random.default_rng(0).uniform(0.5, 1.5, (vectors.shape[-1],) * 2)
-        rates = np.triu(rates, 1) - np.triu(rates, 1).T
-        turn = np.zeros(vectors.shape[-1:] * 2) if equal is None else np.where(equal, rates, 0)
-        turn = turn.astype(vectors.dtype)
-        if free is not None:
-            turn = turn + 1j * np.where(free[..., None, :], np.eye(vectors.shape[-1]), 0)
-        return (vectors @ turn).astype(vectors.dtype)
 
-    return perturb(vectors, GAUGE, slopes)
+def _rotation(vectors: Any, equal: Any, free: Any) -> Any:
+    """How vectors move in some rotation of what is open. Any does: what does not depend on it has no slope in it."""
+    rates = np.random.default_rng(0).uniform(0.5, 1.5, (vectors.shape[-1],) * 2)
+    rates = np.triu(rates, 1) - np.triu(rates, 1).T
+    turn = np.zeros(vectors.shape[-1:] * 2) if equal is None else np.where(equal, rates, 0)
+    turn = turn.astype(vectors.dtype)
+    if free is not None:
+        turn = turn + 1j * np.where(free[..., None, :], np.eye(vectors.shape[-1]), 0)
+    return (vectors @ turn).astype(vectors.dtype)
+
+
+def spun(turned: Any, vectors: Any, equal: Any, free: Any = None) -> Any:
+    """Tangents of vectors plus an infinitesimal rotation, where that is open: nothing of it may be left in a result."""
+    if equal is None and (free is None or not np.any(free)):
+        return turned
+    return turned + infinitesimal(_rotation(vectors, equal, free), GAUGE)
 
 
 def matters(value: Any, scale: Any) -> Any:
@@ -167,14 +179,14 @@ def matters(value: Any, scale: Any) -> Any:
     return (np.abs(known) > small) | (np.abs(slope) > small if slope is not None else False)
 
 
-def quotient(numerator: Any, denominator: Any, scale: Any, size: Any) -> Any:
+def quotient(numerator: Any, denominator: Any, scale: Any, size: Any, linear: bool = False) -> Any:
     """``numerator / denominator``, elementwise; where both vanish, the limit if it is known, else NaN.
 
-    A denominator is nothing but rounding if it is that small beside `size`, a numerator beside `scale`.
+    A denominator is nothing but rounding if it is that small beside `size`, a numerator beside `scale`. `linear` says
+    that numerators have no slope but the one that they carry along, so that the slope of a limit is known to be 0.
     """
     zero = np.abs(denominator) <= tiny(denominator) * size
-    missing = np.where(numerator == 0, numerator, np.nan)
-    return np.where(zero, missing, numerator / np.where(zero, 1, denominator))
+    return np.where(zero, np.nan, numerator / np.where(zero, 1, denominator))
 
 
 def tiny(values: Any) -> float:
@@ -184,7 +196,7 @@ def tiny(values: Any) -> float:
 
 def _limit(args: Any, slopes: Any) -> tuple[Any, Any]:
     """The quotient of dual numbers (l'Hopital), where the denominators are too small to divide by."""
-    numerator, denominator, scale, size = args
+    numerator, denominator, scale, size, linear = args
     rise, run = slopes[:2]
     known, below, up, along = map(detach, (numerator, denominator, rise, run))
     with np.errstate(all="ignore"):
@@ -196,36 +208,44 @@ def _limit(args: Any, slopes: Any) -> tuple[Any, Any]:
         explained = close & (np.abs(known - np.where(zero, 0, slope * below)) <= noise)
         limit = np.where(explained, rise / np.where(close, run, 1), quotient(numerator, denominator, scale, size))
         value = np.where((known == 0) & (up == 0), 0 * numerator, limit)
-        further = (up - detach(value) * along) / np.where(close, np.nan, below)
-        if type(rise) is float:  # absent: the numerator is a constant
-            further = np.where(known == 0, 0, further)
+        further = (up - detach(value) * along) / np.where(explained | zero, np.nan, below)
+        if linear or type(rise) is float:  # that is absent if the numerator is a constant
+            further = np.where(known == 0, np.where(explained | (up == 0), 0, further), further)
     return value, further.astype(value.dtype)
 
 
 LIMITS[quotient] = _limit
 
 
-def _quotient_push(slot: int, tangent: Any, y: Any, numerator: Any, denominator: Any, scale: Any, size: Any) -> Any:
+def _quotient_push(
+    slot: int, tangent: Any, y: Any, numerator: Any, denominator: Any, scale: Any, size: Any, linear: bool
+) -> Any:
     numerator = tangent if slot == 0 else -y * tangent
-    return invoke(quotient, numerator, denominator, largest(numerator), size)
+    return invoke(quotient, numerator, denominator, largest(numerator), size, False)
 
 
 custom(
     quotient,
     push=_quotient_push,
     pull=_quotient_push,
-    examples=[call(operand(2, 3), operand(2, 3, domain=NONZERO), np.ones((1, 1)), np.ones((1, 1)))],
+    examples=[call(operand(2, 3), operand(2, 3, domain=NONZERO), np.ones((1, 1)), np.ones((1, 1)), False)],
 )
 
 
-def over(numerator: Any, denominator: Any, *, scale: Any, values: Any, of: str = "") -> Any:
+def over(numerator: Any, denominator: Any, *, scale: Any, values: Any, of: str = "", along: Any = None) -> Any:
     """`quotient`, where differences or sums of `values` are the denominators.
+
+    In forward mode, `along` is the matrix that the numerators are tangents of. There, closer values count as equal: the
+    slopes do not come with what tells whether they explain a difference.
 
     If the numerator does not vanish with the denominator, the result of the function `of` depends on the choice of
     a basis: that raises, where the values are known.
     """
     size = np.max(np.abs(detach(values)), axis=-1, initial=0)[..., None, None]
-    result = invoke(quotient, numerator, denominator, scale, size)
+    if along is not None:
+        size = size * (_rounding(denominator) ** (2 / 3) / tiny(denominator))
+    linear = along is not None and slope_in(along, EPSILON) is None
+    result = invoke(quotient, numerator, denominator, scale, size, linear)
     known = detach(denominator)
     zero = np.abs(known) <= tiny(known) * size
     if is_traced(zero):
@@ -246,6 +266,24 @@ def _refuse_basis(of: str, lost: Any, values: Any) -> None:
     why += "of what does not, such as v @ np.diag(f(w)) @ v.T or v @ v.T, only the first derivative is known."
     instead = "Use the values alone (in any order of derivative), or what does not depend on the basis."
     raise GaugeError(compose(what, why=why, instead=instead))
+
+
+def divided(tangent: Any) -> Any:
+    """A tangent that came of infinitesimal ones, divided by the infinitesimal; NaN if it is no multiple of it."""
+    slope = slope_in(tangent, EPSILON)
+    flat, one = np.reshape(tangent, (1, -1)), np.ones((1, 1), tangent.dtype)
+    scale = (0 if slope is None else np.max(np.abs(slope), initial=0)) * one.real
+    result = invoke(quotient, flat, perturb(0 * one, EPSILON, lambda _: one), scale, one.real, True)
+    return determined(np.reshape(result, tangent.shape), np.zeros(()), slope_in(tangent, GAUGE))
+
+
+def determined(tangent: Any, value: Any, chance: Any) -> Any:
+    """A tangent, or NaN where it depends on what is open, as its slope `chance` in that says."""
+    if chance is None:
+        return tangent
+    eps = _rounding(chance)
+    scale = max(np.max(np.abs(detach(x)), initial=0, where=np.isfinite(detach(x))) for x in (tangent, value))
+    return np.where(np.abs(chance) <= np.sqrt(eps) * scale + 100 * eps, tangent, np.nan)[()]
 
 
 # --- phases ---------------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from twopass.rules.gauge import (
     over,
     scale_of,
     skew,
+    spun,
     tiny,
     told_apart,
 )
@@ -70,12 +71,15 @@ def _loose(y: Any) -> tuple[Any, Any, Any, Any, Any]:
     if np.any(zero):
         u = loosened(u, None if equal is None else equal & zero[..., None, :], zero if is_complex else None)
         u, v = (perturb(x, GAUGE, functools.partial(_leaving, columns=zero)) for x in (u, v))
-    for_all = (~np.eye(x.shape[-1], dtype=bool) if x.shape[-1] > 1 else None for x in (more_u, more_v))
-    more_u, more_v = (
-        loosened(x, equal, np.ones(x.shape[-1], bool) if is_complex and x.shape[-1] else None)
-        for x, equal in zip((more_u, more_v), for_all, strict=True)
-    )
+    more_u, more_v = (loosened(x, *_open(x)) for x in (more_u, more_v))
     return u, s, v, more_u, more_v
+
+
+def _open(more: Any) -> tuple[Any, Any]:
+    """Which pairs of further columns may turn, and whose phases: all of them."""
+    count = more.shape[-1]
+    equal = ~np.eye(count, dtype=bool) if count > 1 else None
+    return equal, np.ones(count, bool) if more.dtype.kind == "c" and count else None
 
 
 def _leaving(vectors: Any, *, columns: Any) -> Any:
@@ -115,16 +119,28 @@ def _svd_push(slot: int, tangent: Any, y: Any, a: Any, *, full: bool) -> Any:
     gaps, sums = _gaps_and_sums(s)
     scale = largest(inner)
     mean = (inner + adjoint(inner)) / 2 * ~np.eye(s.shape[-1], dtype=bool)
-    together, apart = over(mean, gaps, scale=scale, values=s), over(skew(inner), sums, scale=scale, values=s)
+    together, apart = (
+        over(mean, gaps, scale=scale, values=s, along=a),
+        over(skew(inner), sums, scale=scale, values=s, along=a),
+    )
     size, columns = largest(tangent), s[..., None, :]
-    new_u = u @ (together + apart) + over(_outside(u, tangent @ v), columns, scale=size, values=s)
-    new_v = v @ (together - apart) + over(_outside(v, adjoint(tangent) @ u), columns, scale=size, values=s)
-    turned = _phase(u, v).follow(np.concatenate([new_v, new_u], axis=-2))
+    new_u = u @ (together + apart) + over(_outside(u, tangent @ v), columns, scale=size, values=s, along=a)
+    new_v = v @ (together - apart) + over(_outside(v, adjoint(tangent) @ u), columns, scale=size, values=s, along=a)
+    phase, both = _phase(u, v), np.concatenate([v, u], axis=-2)
+    turned = spun(phase.follow(np.concatenate([new_v, new_u], axis=-2)), both, None, phase.free)
     new_v, new_u = turned[..., : v.shape[-2], :], turned[..., v.shape[-2] :, :]
     if full:
-        new_u = np.concatenate([new_u, -u @ (adjoint(new_u) @ more_u)], axis=-1)
-        new_v = np.concatenate([new_v, -v @ (adjoint(new_v) @ more_v)], axis=-1)
+        new_u, new_v = (
+            np.concatenate([new, _turned_outside(vectors, new, more)], axis=-1)
+            for vectors, new, more in ((u, new_u, more_u), (v, new_v, more_v))
+        )
     return new_u, np.real(diagonal(inner)), adjoint(new_v)
+
+
+def _turned_outside(vectors: Any, turned: Any, more: Any) -> Any:
+    """Tangents of the further columns: they stay orthogonal to the first ones."""
+    follows = -vectors @ (adjoint(turned) @ more)
+    return follows if is_traced(detach(more)) else spun(follows, more, *_open(more))
 
 
 def _check_basis(vectors: Any, cotangents: Any) -> Any:
