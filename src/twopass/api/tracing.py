@@ -10,11 +10,11 @@ import numpy as np
 import twopass.rules  # noqa: F401 - fills the registry
 from twopass import tree
 from twopass.core.array import Array, stand_in
-from twopass.core.infinitesimal import EPSILON, GAUGE, infinitesimal, slope_in, standard
 from twopass.core.rule import detach, is_traced
 from twopass.core.trace import ForwardTrace, ReverseTrace, Trace, snapshot
 from twopass.errors import ArgumentError, ShapeError, compose
 from twopass.rules.gauge import determined, divided
+from twopass.rules.infinitesimal import EPSILON, GAUGE, infinitesimal, slope_in, standard
 
 __all__ = ["Inputs", "Traced", "as_leaf", "check_like", "conjugated", "trace_forward", "trace_reverse"]
 

@@ -6,7 +6,7 @@ choices (it is "gauge invariant": eigenvalues, projectors, matrix functions ``v 
 derivative all the same, which the rules find:
 
 - A backward pass divides by differences of eigenvalues. Where two are equal its numerator vanishes, too, and the
-  quotient is a limit (`quotient`, with the dual numbers of `twopass.core.infinitesimal`). If the numerator does not
+  quotient is a limit (`quotient`, with the dual numbers of `twopass.rules.infinitesimal`). If the numerator does not
   vanish, the function depends on the basis, and `over` raises.
 - LAPACK makes one component of each complex vector real, and the derivative follows it (`Phase`). Where that
   component is too small to tell the phase, the backward pass checks that the phase does not matter, and raises if it
@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.infinitesimal import EPSILON, GAUGE, LIMITS, infinitesimal, perturb, slope_in
 from twopass.core.registry import custom, invoke
 from twopass.core.rule import NONZERO, call, detach, is_traced, operand
 from twopass.errors import GaugeError, compose
+from twopass.rules.infinitesimal import EPSILON, GAUGE, LIMITS, infinitesimal, perturb, slope_in
 
 __all__ = [
     "Phase",

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from twopass.core.infinitesimal import GAUGE, perturb
 from twopass.core.operators import as_array
 from twopass.core.registry import composite, custom, invoke
 from twopass.core.rule import call, detach, is_traced, operand
@@ -37,6 +36,7 @@ from twopass.rules.gauge import (
     tiny,
     told_apart,
 )
+from twopass.rules.infinitesimal import GAUGE, perturb
 
 __all__ = ["singular_decomposition", "singular_values"]
 
