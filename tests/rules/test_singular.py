@@ -177,6 +177,16 @@ def test_hermitian(w):
     np.testing.assert_allclose(values, tp.grad(lambda a: np.sum(np.linalg.eigvalsh(a) ** 2))(a), atol=1e-12)
 
 
+def test_a_hermitian_matrix_with_an_eigenvalue_that_is_exactly_0():
+    """NumPy gives a row of zeros in the place of a vector, which jumps."""
+    a = np.diag([2.0, 1.0, 0.0])
+    gradient = tp.grad(lambda a: np.sum((lambda u, s, vh: (u * s) @ vh)(*np.linalg.svd(a, hermitian=True))))(a)
+    assert np.isnan(gradient[2, 2])
+    second = tp.hessian(lambda a: np.sum(np.linalg.svd(a, compute_uv=False, hermitian=True) ** 2))(a)
+    expected = tp.hessian(lambda a: np.sum(np.linalg.eigvalsh(a) ** 2))(a)
+    np.testing.assert_allclose(second, expected, atol=1e-12)
+
+
 def test_compiled_code():
     f, g = cubed(np.ones((3, 3)))
     gradient = tp.compile(tp.grad(f))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from twopass import tree
 from twopass.core.array import Array, stand_in
 from twopass.core.rule import detach, is_traced
 from twopass.core.trace import ForwardTrace, ReverseTrace, Trace, snapshot
-from twopass.errors import ArgumentError, ShapeError, compose
+from twopass.errors import ArgumentError, ShapeError, TwopassError, compose
 from twopass.rules.gauge import determined, divided
 from twopass.rules.infinitesimal import EPSILON, GAUGE, infinitesimal, slope_in, standard
 
@@ -196,12 +197,14 @@ def trace_forward(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) 
         for mark, leaf in zip(traced.marks, traced.leaves, strict=True)
     ]
     if any(map(_is_lost, marks)):
-        scaled = _trace_forward(f, primals, tangents, lambda direction: infinitesimal(direction, EPSILON)).marks
-        finite = [None if mark is None else divided(mark) for mark in scaled]
-        marks = [
-            _where_lost(mark, other) if _is_lost(mark) and other is not None else mark
-            for mark, other in zip(marks, finite, strict=True)
-        ]
+        # Rules of the user's own need not take such tangents; then it stays NaN.
+        with contextlib.suppress(TwopassError):
+            scaled = _trace_forward(f, primals, tangents, lambda direction: infinitesimal(direction, EPSILON)).marks
+            finite = [None if mark is None else divided(mark) for mark in scaled]
+            marks = [
+                _where_lost(mark, other) if _is_lost(mark) and other is not None else mark
+                for mark, other in zip(marks, finite, strict=True)
+            ]
     traced.marks = [standard(mark) for mark in marks]
     return traced
 

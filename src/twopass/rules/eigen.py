@@ -1,4 +1,4 @@
-"""Eigenvalues and eigenvectors, of symmetric (Hermitian) matrices and of square ones in general.
+"""Eigenvalues and eigenvectors of symmetric (Hermitian) matrices.
 
 NumPy reads one triangle of a matrix that it takes to be symmetric, so the derivative belongs to that triangle, and that
 in the other one is 0. What eigenvectors leave open is dealt with in `twopass.rules.gauge`.
@@ -37,7 +37,7 @@ def projectors(vectors: Any) -> Any:
     return columns[..., :, None] * conjugate(columns)[..., None, :]
 
 
-# --- symmetric and Hermitian matrices -------------------------------------------------------------------------------
+# --- values and vectors ---------------------------------------------------------------------------------------------
 
 
 def hermitian(a: Any, lower: bool) -> Any:
@@ -136,6 +136,8 @@ def _eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803 - NumPy's name
     return _EighResult(*_decomposed(a, _reads_lower(UPLO)))
 
 
+# --- eigenvalues alone ----------------------------------------------------------------------------------------------
+#
 # The derivative of a function of the eigenvalues alone does not divide by their differences, so it has a rule of its
 # own. Its second derivative does; there, the numerators vanish with the denominators in forward mode, too.
 
