@@ -7,6 +7,7 @@
     │   ├── UnsupportedOperatorError    (also TypeError)   no rule for this NumPy function, or this spelling of it
     │   ├── DetachedError               (also TypeError)   traced values were about to become plain numbers
     │   ├── LeakedTraceError            a traced array was used after its trace had ended
+    │   ├── GaugeError                  (also ArithmeticError)   a result depends on the choice of eigenvectors
     │   └── GradientCheckError          (also AssertionError)   check_grads found a derivative that is off
     ├── CaptureError                    (also TypeError)   a function that cannot be compiled as it is written
     │   └── UnknownShapeError           a shape in it depends on values
@@ -39,6 +40,7 @@ __all__ = [
     "DataError",
     "DetachedError",
     "DifferentiationError",
+    "GaugeError",
     "GradientCheckError",
     "LeakedTraceError",
     "MissingLibraryError",
@@ -77,6 +79,10 @@ class DetachedError(DifferentiationError, TypeError):
 
 class LeakedTraceError(DifferentiationError):
     """A traced array was used after the function that it was traced in had returned."""
+
+
+class GaugeError(DifferentiationError, ArithmeticError):
+    """A result depends on what a decomposition leaves open (the basis of an eigenspace), and has no derivative."""
 
 
 class GradientCheckError(DifferentiationError, AssertionError):

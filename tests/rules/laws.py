@@ -41,6 +41,7 @@ class Case:
         kwargs = _fill(dict(self.example.kwargs), values)
         own = self.function is operator.setitem or getattr(self.function, "__module__", "numpy").startswith("twopass.")
         out = invoke(self.function, *args, **kwargs) if own else self.function(*args, **kwargs)
+        out = self.example.of(out) if self.example.of else out
         leaves = out if isinstance(out, (tuple, list)) else [out]
         return tuple(leaf for leaf in leaves if np.result_type(_dtype(leaf)).kind in "fc")
 

@@ -54,6 +54,9 @@ def jvp(f: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tup
     -----
     Forward-mode automatic differentiation: R. E. Wengert, A simple automatic derivative evaluation program (1964).
 
+    If NaN comes out, `f` runs a second time with infinitesimal tangents: NaN may come of eigenvectors of equal
+    eigenvalues, whose tangents are infinite, though that of the result is not.
+
     Examples
     --------
     >>> import numpy as np, twopass as tp

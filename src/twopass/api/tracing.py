@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,9 +11,12 @@ import numpy as np
 import twopass.rules  # noqa: F401 - fills the registry
 from twopass import tree
 from twopass.core.array import Array, stand_in
+from twopass.core.rule import detach, is_traced
 from twopass.core.sweep import Node
 from twopass.core.trace import OPEN, WATCHING, ForwardTrace, ReverseTrace, Trace, snapshot
 from twopass.errors import ArgumentError, ShapeError, TwopassError, compose
+from twopass.rules.gauge import determined, divided
+from twopass.rules.infinitesimal import EPSILON, GAUGE, infinitesimal, slope_in, standard
 
 __all__ = ["Inputs", "Traced", "as_leaf", "check_like", "conjugated", "handed_out", "trace_forward", "trace_reverse"]
 
@@ -91,7 +95,7 @@ class Inputs:
         """
         seen: set[int] = set()
         owned = []
-        for value, leaf, given in zip(values, self.leaves, self.given, strict=True):
+        for value, leaf, given in zip(map(standard, values), self.leaves, self.given, strict=True):
             result = _owned(np.zeros_like(leaf) if value is None else value, leaf, seen)
             seen.add(id(result))
             if type(given) in _NUMBERS and type(result) is not Array:
@@ -172,8 +176,8 @@ def _primal(leaf: Any, trace: Trace) -> Any:
     if type(leaf) is Array:
         leaf._refresh()
         if leaf._trace is trace:
-            return leaf._primal
-    return leaf
+            return standard(leaf._primal)
+    return standard(leaf)
 
 
 def _run(trace: Trace, f: Function, args: Sequence[Any], inputs: Inputs, has_aux: bool = False) -> Traced:
@@ -216,7 +220,42 @@ def trace_reverse(f: Function, args: Sequence[Any], argnums: Sequence[int], has_
 
 
 def trace_forward(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Traced:
-    """Run `f` while carrying tangents."""
+    """Run `f` while carrying tangents.
+
+    Tangents of eigenvectors of equal eigenvalues are infinite, though what is computed of them may not be. If NaN comes
+    out, the run is repeated with infinitesimal tangents, and what they amount to is divided by the infinitesimal.
+    """
+    traced = _trace_forward(f, primals, tangents, lambda direction: direction)
+    marks = [
+        mark if mark is None else determined(mark, leaf, slope_in(mark, GAUGE))
+        for mark, leaf in zip(traced.marks, traced.leaves, strict=True)
+    ]
+    if any(map(_is_lost, marks)):
+        # Rules of the user's own need not take such tangents; then it stays NaN.
+        with contextlib.suppress(TwopassError):
+            scaled = _trace_forward(f, primals, tangents, lambda direction: infinitesimal(direction, EPSILON)).marks
+            finite = [None if mark is None else divided(mark) for mark in scaled]
+            marks = [
+                _where_lost(mark, other) if _is_lost(mark) and other is not None else mark
+                for mark, other in zip(marks, finite, strict=True)
+            ]
+    traced.marks = [standard(mark) for mark in marks]
+    return traced
+
+
+def _where_lost(mark: Any, other: Any) -> Any:
+    """A tangent, with those of the other run in the place of NaN."""
+    merged: Any = np.where(np.isnan(detach(mark)), other, mark)
+    return merged[()]
+
+
+def _is_lost(mark: Any) -> bool:
+    """Whether a tangent is not a number, in part."""
+    known = detach(mark)
+    return known is not None and not is_traced(known) and bool(np.any(np.isnan(known)))
+
+
+def _trace_forward(f: Function, primals: Sequence[Any], tangents: Sequence[Any], scaled: Function) -> Traced:
     watch = WATCHING.get()
     trace = ForwardTrace() if watch is None else watch.forward()
     inputs = Inputs()
@@ -224,5 +263,5 @@ def trace_forward(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) 
     for number, (primal, tangent) in enumerate(zip(primals, tangents, strict=True)):
         leaves = inputs.leaves[inputs.add(primal, f"primal {number + 1}")]
         directions = check_like(tangent, leaves, inputs.structures[-1], "tangent")
-        arrays += [Array(trace, leaf, direction) for leaf, direction in zip(leaves, directions, strict=True)]
+        arrays += [Array(trace, leaf, scaled(direction)) for leaf, direction in zip(leaves, directions, strict=True)]
     return _run(trace, f, inputs.regroup(arrays), inputs)

@@ -73,10 +73,19 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One call of an operator, with an `Operand` in the place of each differentiable argument."""
+    """One call of an operator, with an `Operand` in the place of each differentiable argument.
+
+    What has a derivative may be a function `of` the result only: of eigenvectors, what does not depend on their signs
+    and phases.
+    """
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
+    of: Function | None = None
+
+    def seen_by(self, of: Function) -> Example:
+        """The same call, of whose result only a function is differentiated."""
+        return Example(self.args, self.kwargs, of)
 
 
 ANY = ((-2.0, 2.0),)

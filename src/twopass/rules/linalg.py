@@ -9,7 +9,7 @@ import numpy as np
 
 from twopass.core.operators import as_array
 from twopass.core.rule import invoke, is_traced
-from twopass.rules.kinds import NONZERO, call, composite, constant, custom, operand, unsupported
+from twopass.rules.kinds import NONZERO, call, composite, custom, operand, unsupported
 from twopass.rules.matmul import matmul_first
 
 __all__ = ["cofactors", "log_determinant", "solve"]
@@ -177,14 +177,6 @@ def _slogdet(a: Any) -> Any:
     return _SlogdetResult(*invoke(log_determinant, a))
 
 
-# --- what is constant, and what is left out -------------------------------------------------------------------------
+# --- what is left out -----------------------------------------------------------------------------------------------
 
-constant(np.linalg.matrix_rank)
-_BY_SOLVING = "Solve the normal equations, np.linalg.solve(a.T @ a, a.T @ b), or use np.linalg.pinv(a) @ b."
-unsupported(np.linalg.lstsq, instead=_BY_SOLVING)
-unsupported(
-    np.linalg.eig,
-    np.linalg.eigvals,
-    instead="Use np.linalg.eigh or np.linalg.eigvalsh if the matrix is symmetric; sums and products of the "
-    "eigenvalues are np.trace and np.linalg.det.",
-)
+unsupported(np.linalg.matrix_rank, instead="It jumps: write np.linalg.matrix_rank(tp.stop_gradient(a)).")

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from twopass.backends.llvm.module import calls, externals
 from twopass.backends.llvm.runtime import CALLBACK
-from twopass.program.ir import Operand, Program
+from twopass.errors import CaptureError, compose
+from twopass.program.ir import Call, Operand, Program
 
 __all__ = ["callback"]
 
@@ -38,13 +39,22 @@ def callback(program: Program, errors: list[BaseException]) -> Any:
             # Copies of several: one may be a view of what another result replaces.
             given = [np.array(value) for value in given] if isinstance(given, (tuple, list)) else [given]
             for target, value in zip(call.results, given, strict=True):
-                view(target, counts, arena, table)[...] = value
+                place = view(target, counts, arena, table)
+                if np.iscomplexobj(value) and place.dtype.kind != "c":
+                    raise CaptureError(_became_complex(call))
+                place[...] = value
         except BaseException as error:  # the caller of the program gets it, whatever it is
             errors.append(error)
             return 1
         return 0
 
     return CALLBACK(invoke)
+
+
+def _became_complex(call: Call) -> str:
+    what = f"np.{call.name} gave complex numbers, but real ones when the function was compiled"
+    why = "Whether they are real depends on the values of its argument."
+    return compose(what, where=call.line, why=why, instead="Pass a complex array: a + 0j.")
 
 
 def _viewer(program: Program) -> _View:

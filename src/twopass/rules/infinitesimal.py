@@ -1,0 +1,95 @@
+"""Values told apart by an infinitesimal, for derivatives that are 0 / 0 where two values are equal.
+
+Eigenvectors of equal eigenvalues are an arbitrary basis. What does not depend on the basis still has a derivative, but
+a backward pass meets it as a quotient of two zeros; its limit is a quotient of slopes. So equal eigenvalues are told
+apart: ``w[i]`` goes on as ``w[i] + d[i] * epsilon``, a dual number, and what is computed with it carries its slope
+along as any forward-mode trace does. A rule that divides by ``w[j] - w[i]`` finds both slopes there.
+
+That a function does not depend on the basis is checked in the same way: eigenvectors go on with the slope of a
+rotation of the basis (by another infinitesimal, that of `GAUGE`), and what should vanish must have no such slope.
+
+Both traces are older than every other one, so that whoever differentiates computes with such numbers without knowing
+it, and `standard` takes them off what is handed to the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from twopass.core.array import Array
+from twopass.core.rule import Rule, detach
+from twopass.core.trace import ForwardTrace, Trace
+from twopass.graph.abstract import Abstract
+
+__all__ = ["EPSILON", "GAUGE", "LIMITS", "infinitesimal", "perturb", "slope_in", "standard"]
+
+#: Functions that find a limit from slopes, by the operator that has no value there: ``limit(args, slopes)`` gives the
+#: value and its slope.
+LIMITS: dict[Any, Callable[..., tuple[Any, Any]]] = {}
+
+
+class _Infinitesimal(ForwardTrace):
+    """Carries the coefficients of an infinitesimal; it never closes."""
+
+    __slots__ = ()
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+        self.closed = False
+
+
+class _Epsilon(_Infinitesimal):
+    """That which tells equal values apart."""
+
+    __slots__ = ()
+
+    def record(
+        self, rule: Rule, args: list[Any], kwargs: dict[str, Any], slots: list[int], marks: list[Any]
+    ) -> tuple[Any, Any]:
+        limit = LIMITS.get(rule.function)
+        if limit is None:
+            return super().record(rule, args, kwargs, slots, marks)
+        slopes = dict(zip(slots, marks, strict=True))
+        return limit(args, [slopes.get(i, 0.0) for i in range(len(args))])
+
+
+EPSILON = _Epsilon(0)
+GAUGE = _Infinitesimal(-1)
+
+
+def perturb(value: Any, trace: Trace, slopes: Callable[[Any], Any]) -> Any:
+    """A value plus ``slopes(value)`` times an infinitesimal, below all newer traces; unchanged if that is None."""
+    if isinstance(value, Abstract):
+        return value
+    if type(value) is Array and value._trace.level > trace.level:
+        return Array(value._trace, perturb(value._primal, trace, slopes), value._mark)
+    below, mark = value, None
+    if type(value) is Array and value._trace is trace:
+        below, mark = value._primal, value._mark
+    own = slopes(detach(below))
+    return value if own is None else Array(trace, below, own if mark is None else mark + own)
+
+
+def slope_in(value: Any, trace: Trace) -> Any:
+    """The coefficient of an infinitesimal in a value, or None."""
+    while type(value) is Array:
+        if value._trace is trace:
+            return detach(value._mark)
+        value = value._primal
+    return None
+
+
+def infinitesimal(value: Any, trace: Trace) -> Any:
+    """A value times an infinitesimal."""
+    one = np.ones((), np.finfo(value.dtype).dtype)[()]
+    return value * Array(trace, 0 * one, one)
+
+
+def standard(value: Any) -> Any:
+    """A value without its infinitesimal parts."""
+    while type(value) is Array and isinstance(value._trace, _Infinitesimal):
+        value = value._primal
+    return value
