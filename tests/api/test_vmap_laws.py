@@ -48,6 +48,11 @@ def same(found, expected, tolerance=1e-12):
         np.testing.assert_allclose(values, stacked, rtol=tolerance, atol=tolerance * scale)
 
 
+def like(cotangent, y):
+    """A cotangent for one result: some functions give complex numbers for some examples only."""
+    return np.real(cotangent) if np.asarray(y).dtype.kind == "f" else np.asarray(cotangent)
+
+
 @each
 def test_a_batch_is_the_stack_of_single_calls(case):
     rng = rng_for(case)
@@ -94,7 +99,8 @@ def test_derivatives_of_a_batch(case):
         out, pullback = tp.vjp(tp.vmap(function, axes), *args)
         cotangents = tuple(laws.direction(list(out), rng))
         parts = [
-            tp.vjp(function, *xs)[1](tuple(np.asarray(ct[k]) for ct in cotangents)) for k, xs in enumerate(singles)
+            tp.vjp(function, *xs)[1](tuple(like(ct[k], y) for ct, y in zip(cotangents, function(*xs), strict=True)))
+            for k, xs in enumerate(singles)
         ]
         for axis, pulled, column in zip(axes, pullback(cotangents), zip(*parts, strict=True), strict=True):
             expected = np.stack([np.asarray(part) for part in column])

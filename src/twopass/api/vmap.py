@@ -16,6 +16,7 @@ from twopass.core.operators import as_array
 from twopass.core.trace import OPEN
 from twopass.errors import ArgumentError, CaptureError, ShapeError, compose
 from twopass.rules.batching import Batched, BatchTrace
+from twopass.rules.infinitesimal import standard
 
 __all__ = ["axes_of_leaves", "one_by_one", "vmap"]
 
@@ -206,7 +207,7 @@ def _output(trace: BatchTrace, leaf: Any, axis: Axis, taken: set[int]) -> Any:
     if not isinstance(leaf, (Batched, np.ndarray, np.generic, Array, bool, int, float, complex)):
         what = f"the batched function gives a {type(leaf).__name__}, which cannot be stacked"
         raise ArgumentError(compose(what, instead="Give arrays and numbers, or out_axes=None for it."))
-    values = trace.values_of(leaf)
+    values = standard(trace.values_of(leaf))
     if not -values.ndim <= axis < values.ndim:
         what = f"a result of shape {values.shape[1:]} has no axis {axis} for the batch"
         raise ShapeError(compose(what, instead="Give another axis in out_axes."))

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import as_array, holds_traced
-from twopass.core.rule import CREATORS, ENGINE, IN_PLACE, METHODS, RULES, SELF_CALLING, Rule, open_chapters
+from twopass.core.rule import BATCHED, CREATORS, ENGINE, IN_PLACE, METHODS, RULES, SELF_CALLING, Rule, open_chapters
 from twopass.core.trace import Trace, Unknown, snapshot
 from twopass.core.views import Flat, View, check_writeable, write_through
 from twopass.detaching import refuse_detaching, refuse_plain_array
@@ -188,8 +188,10 @@ def _dispatch_composite(
     function: Callable[..., Any], definition: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Run a function by its definition; if that looks at values that a capture has not, record the function itself."""
-    if function in SELF_CALLING and (trace := _capturing((args, kwargs))) is not None:
-        return trace.capture(function, args, kwargs)
+    if function in SELF_CALLING or function in BATCHED:
+        trace = _capturing((args, kwargs))
+        if trace is not None and (function in SELF_CALLING or trace.batches):
+            return trace.capture(function, args, kwargs)
     try:
         return definition(*args, **kwargs)
     except CaptureError as error:

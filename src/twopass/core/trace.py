@@ -101,6 +101,8 @@ class Trace:
 
     #: Whether the trace records calls whose operands have no values: all calls, those without a derivative included.
     captures = False
+    #: Whether it computes a whole batch, for what has a rule for that.
+    batches = False
 
     #: Whether a trace that captures does so for the sake of derivatives, so that rules of the user's own count.
     differentiates = False

@@ -14,6 +14,7 @@ it, and `standard` takes them off what is handed to the user.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -21,8 +22,7 @@ import numpy as np
 
 from twopass.core.array import Array
 from twopass.core.rule import Rule, detach
-from twopass.core.trace import ForwardTrace, Trace
-from twopass.graph.abstract import Abstract
+from twopass.core.trace import ForwardTrace, Trace, Unknown
 
 __all__ = ["EPSILON", "GAUGE", "LIMITS", "infinitesimal", "perturb", "slope_in", "standard"]
 
@@ -62,7 +62,10 @@ GAUGE = _Infinitesimal(-1)
 
 def perturb(value: Any, trace: Trace, slopes: Callable[[Any], Any]) -> Any:
     """A value plus ``slopes(value)`` times an infinitesimal, below all newer traces; unchanged if that is None."""
-    if isinstance(value, Abstract):
+    if isinstance(value, Unknown):
+        if value.values is not None:  # of a batch, all examples at once
+            value = copy.copy(value)
+            value.values = perturb(value.values, trace, slopes)
         return value
     if type(value) is Array and value._trace.level > trace.level:
         return Array(value._trace, perturb(value._primal, trace, slopes), value._mark)

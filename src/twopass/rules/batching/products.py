@@ -98,7 +98,7 @@ def _convolve(call: Call) -> Any:
 )
 def _of_matrices(call: Call) -> Any:
     """A function of the last two axes."""
-    first, *others = call.args
+    first, *others = call.args or (None,)
     if not isinstance(first, Batched) or holds_batched(others) or holds_batched(call.kwargs):
         return ONE_BY_ONE
     return call.run(first.values, *others, **call.kwargs)
@@ -113,7 +113,7 @@ def _solve(call: Call) -> Any:
 def _norm(call: Call) -> Any:
     given = named(call)
     x, axis = given.pop("x"), given.pop("axis", None)
-    if holds_batched(given) or not x.ndim:
+    if holds_batched(given) or not isinstance(x, Batched) or not x.ndim:
         return ONE_BY_ONE
     if axis is not None:
         axes = axis if isinstance(axis, tuple) else (axis,)

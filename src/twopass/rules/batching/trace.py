@@ -157,6 +157,7 @@ class BatchTrace(Trace):
     __slots__ = ("size",)
 
     captures = True
+    batches = True
 
     def __init__(self, size: int) -> None:
         super().__init__()
