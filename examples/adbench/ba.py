@@ -1,7 +1,7 @@
 """Bundle adjustment: residuals of cameras and points that explain what was seen in images, and their sparse Jacobian.
 
-Run ``python examples/adbench/ba.py``. The objective is that of F. Šrajer, Z. Kukelova and A. Fitzgibbon, "A benchmark of
-selected algorithmic differentiation tools on some problems in computer vision and machine learning", Optimization
+Run ``python examples/adbench/ba.py``. The objective is that of F. Šrajer, Z. Kukelova and A. Fitzgibbon, "A benchmark
+of selected algorithmic differentiation tools on some problems in computer vision and machine learning", Optimization
 Methods and Software 33 (2018): each observation has two residuals of reprojection, weighted, and one that keeps its
 weight near 1. The two residuals of an observation depend on its own camera, point and weight only, so two backward
 passes give all rows of the Jacobian: one for the first residuals of all observations, one for the second.
