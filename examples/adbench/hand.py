@@ -1,11 +1,11 @@
 """Hand tracking: a hand of bones and skin that is to fit points in space, and the Jacobian of what it misses them by.
 
 Run ``python examples/adbench/hand.py``. The objectives are those of F. Šrajer, Z. Kukelova and A. Fitzgibbon, "A
-benchmark of selected algorithmic differentiation tools on some problems in computer vision and machine learning", Optimization
-Methods and Software 33 (2018), after J. Taylor et al., "User-specific hand modeling from monocular depth sequences",
-CVPR (2014): 26 numbers pose a skeleton, the vertices of a mesh follow its bones (linear blend skinning), and a residual
-is the vector from a point to its place on the mesh. In the simple variant that is a vertex; in the complicated one a
-place in a triangle, whose two coordinates are parameters, too.
+benchmark of selected algorithmic differentiation tools on some problems in computer vision and machine learning",
+Optimization Methods and Software 33 (2018), after J. Taylor et al., "User-specific hand modeling from monocular depth
+sequences", CVPR (2014): 26 numbers pose a skeleton, the vertices of a mesh follow its bones (linear blend skinning),
+and a residual is the vector from a point to its place on the mesh. In the simple variant that is a vertex; in the
+complicated one a place in a triangle, whose two coordinates are parameters, too.
 
 The benchmark's own hand is a data file that does not come with this package. `hand` builds another one from tubes, with
 the same number of parameters, 16 bones and 440 vertices.
