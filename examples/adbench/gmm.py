@@ -36,10 +36,10 @@ def log_sum_exp(x: Any, axis: int) -> Any:
 def triangular(logs: Any, below: Any) -> Any:
     """Lower triangular matrices, of the logarithms of their diagonals and of what is below, row by row."""
     k, d = logs.shape
-    places = np.full((d, d), d + below.shape[1])  # above the diagonal: the 0 at the end
-    places[np.diag_indices(d)] = np.arange(d)
-    places[np.tril_indices(d, -1)] = d + np.arange(below.shape[1])
-    return np.concatenate([np.exp(logs), below, np.zeros((k, 1))], axis=1)[:, places]
+    row, column = np.arange(d)[:, None], np.arange(d)
+    # Where each element is among the diagonal, what is below it, and a 0 at the end for what is above.
+    place = np.where(row > column, d + row * (row - 1) // 2 + column, np.where(row == column, row, -1))
+    return np.concatenate([np.exp(logs), below, np.zeros((k, 1))], axis=1)[:, place]
 
 
 def log_posterior(alphas: Any, means: Any, factors: Any, x: Any, prior: Wishart = FLAT) -> Any:
