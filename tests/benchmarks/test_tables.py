@@ -10,7 +10,7 @@ from benchmarks.peak import compiled, loop
 from benchmarks.timing import repetitions_for, take_turns
 from benchmarks.workloads import Workload
 
-from benchmarks import autodiff, compiling, page, prediction, training
+from benchmarks import adbench, autodiff, compiling, page, prediction, training
 
 WORKLOAD = Workload("w", (100, 100, 10), batch=10, rows=100)
 
@@ -55,6 +55,15 @@ def test_gradients_are_compared_with_their_functions() -> None:
     assert autodiff.mean_note([autodiff.Outcome("network-small", {}, {})]) == ""
 
 
+def test_jacobians_are_compared_with_the_best_peer() -> None:
+    values, gradients = (
+        scores(twopass=1e-3),
+        scores(**{"twopass": 2e-3, "jax": 5e-3, "torch": 3e-3, "twopass-numpy": 1.0}),
+    )
+    row = cells(adbench.summary([autodiff.Outcome("bundle", values, gradients)], ["twopass", "jax"]))[2]
+    assert row[1:] == ["2,000", "5,000", "torch", "1.50", "2.0", "", ""]
+
+
 def test_compiling_is_measured_stage_by_stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TWOPASS_CACHE", str(tmp_path))
     outcome = compiling.measure(Workload("tiny", (4, 3, 2), batch=2, rows=8), rounds=1)
@@ -74,7 +83,7 @@ def test_text_is_put_between_the_markers() -> None:
 
 
 def test_the_page_has_every_marker() -> None:
-    for section in ("training", "prediction", "autodiff"):
+    for section in ("training", "prediction", "autodiff", "adbench"):
         assert page.replaced(page.PAGE.read_text(), section, "text")
 
 
