@@ -88,7 +88,8 @@ def network(library: Library, parameters: Any, data: Any) -> Any:
     return np.mean(error * error)
 
 
-def _network_arguments(batch: int, inputs: int, hidden: int, outputs: int) -> tuple[Any, Any]:
+def network_arguments(batch: int, inputs: int, hidden: int, outputs: int) -> tuple[Any, Any]:
+    """Random parameters and data of a `network`."""
     rng = np.random.default_rng(0)
     w1, w2 = rng.normal(size=(inputs, hidden)) / inputs**0.5, rng.normal(size=(hidden, outputs)) / hidden**0.5
     parameters = w1, rng.normal(size=hidden), w2, rng.normal(size=outputs)
@@ -253,7 +254,7 @@ NETWORKS = {"network-small": (32, 8, 16, 1), "network-middle": (64, 64, 128, 10)
 
 OBJECTIVES = {
     **{
-        name: Objective("network {}, {}, {}, {}".format(*sizes), network, functools.partial(_network_arguments, *sizes))
+        name: Objective("network {}, {}, {}, {}".format(*sizes), network, functools.partial(network_arguments, *sizes))
         for name, sizes in NETWORKS.items()
     },
     "mixture": Objective("Gaussian mixture", mixture, gmm.instance),
