@@ -147,7 +147,10 @@ def _tried(name: str, accepted: Sequence[Run], constant: bool) -> Row:
     reason = ""
     for run in accepted:
         try:
-            kinds[_outcome(run)].append(run)
+            kind = _outcome(run)
+            if kind == "derivative":
+                _ask_for_gradient(_leaves(run))  # a function may have a derivative in some of its arguments only
+            kinds[kind].append(run)
         except tp.errors.DifferentiationError as error:
             kinds["raises"].append(run)
             reason = reason or re.sub(r"^.*? \(at [^)]*\)\. ", "", str(error))
@@ -179,6 +182,17 @@ def _outcome(run: Run) -> str:
         return "derivative"
     plain = [leaf for leaf in seen if isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fc"]
     return "lost" if plain and not _same(run) else "zero"
+
+
+def _ask_for_gradient(run: Run) -> None:
+    """Raise what twopass raises where there is no derivative; other exceptions will be seen in all modes."""
+    try:
+        out, pullback = tp.vjp(lambda x: run([x]), _POINT.copy())
+        pullback(tuple(np.ones_like(leaf) for leaf in out))
+    except tp.errors.DifferentiationError:
+        raise
+    except Exception:
+        return
 
 
 def _same(run: Run) -> bool:
@@ -235,6 +249,8 @@ def _yes(do: Callable[[], Any]) -> str:
         do()
     except tp.errors.DifferentiationError:
         return "raises"
+    except Exception:
+        return "fails"
     return "yes"
 
 
