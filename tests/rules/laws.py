@@ -184,6 +184,13 @@ class Unsettled(ArithmeticError):
     """Differences do not converge: a kink or a jump is nearer than their step."""
 
 
+def central_difference(run: Any, operands: list[Any], tangents: list[Any], h: float) -> list[Any]:
+    """Directional derivative by one central difference (error O(h^2))."""
+    above = run([x + h * t for x, t in zip(operands, tangents, strict=True)])
+    below = run([x - h * t for x, t in zip(operands, tangents, strict=True)])
+    return [(np.asarray(a) - b) / (2 * h) for a, b in zip(above, below, strict=True)]
+
+
 def differences(run: Any, operands: list[Any], tangents: list[Any]) -> list[Any]:
     """Directional derivative by central differences, extrapolated (error O(h^4)).
 
@@ -192,15 +199,10 @@ def differences(run: Any, operands: list[Any], tangents: list[Any]) -> list[Any]
     Unsettled
         If the two differences that are extrapolated have little to do with each other.
     """
-
-    def central(h: float) -> list[Any]:
-        above = run([x + h * t for x, t in zip(operands, tangents, strict=True)])
-        below = run([x - h * t for x, t in zip(operands, tangents, strict=True)])
-        return [(np.asarray(a) - b) / (2 * h) for a, b in zip(above, below, strict=True)]
-
     h = 4e-4
     extrapolated = []
-    for wide, narrow in zip(central(h), central(h / 2), strict=True):
+    pairs = (central_difference(run, operands, tangents, step) for step in (h, h / 2))
+    for wide, narrow in zip(*pairs, strict=True):
         if np.any(np.abs(wide - narrow) > 1e-3 * max(1.0, np.max(np.abs(narrow), initial=0))):
             raise Unsettled
         extrapolated.append((4 * narrow - wide) / 3)

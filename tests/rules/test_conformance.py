@@ -82,9 +82,11 @@ def test_second_order(samples):
         def derivative(xs):
             return laws.push(case.run, xs, tangents)[1]
 
-        expected = laws.differences(gradient, operands, tangents)
+        # Where differences of the function have settled, no kink is near.
+        assert sample.slope is not None
+        expected = laws.central_difference(gradient, operands, tangents, 2e-5)
         _, forward = laws.push(gradient, operands, tangents)
-        close(forward, expected, 1e-6)
+        close(forward, expected, 1e-5)
         other = laws.direction(operands, sample.generator)
         reverse = laws.pull(gradient, operands, tuple(other))
         assert laws.inner(reverse, tangents) == pytest.approx(laws.inner(other, forward), **tolerance)
@@ -97,7 +99,10 @@ def test_second_order(samples):
 def test_float32_agrees_with_float64(samples):
     def law(case, sample):
         wide = [x.astype(np.float64) for x in sample.operands]
-        cotangents = [ct.astype(np.asarray(y).dtype) for ct, y in zip(sample.cotangents, case.run(wide), strict=True)]
+        results = [np.asarray(leaf) for leaf in case.run(wide)]
+        if [leaf.shape for leaf in results] != [np.shape(leaf) for leaf in sample.plain]:
+            raise laws.Unsettled  # leading zeros, say, that rounding makes
+        cotangents = [ct.astype(y.dtype) for ct, y in zip(sample.cotangents, results, strict=True)]
         _, found = sample.pulled
         assert all(np.asarray(ct).dtype == np.float32 for ct in found)
         close(found, laws.pull(case.run, wide, tuple(cotangents)), 1e-4)
