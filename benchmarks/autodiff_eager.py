@@ -2,7 +2,7 @@
 
 Each function does small operations, so that the time is the engines' own and not that of the arithmetic. The limit that
 the last column is measured against is the same function without derivatives: no eager engine can run the forward pass
-faster. What is required: on the two networks at most 0.6 of autograd's time and 0.7 of MyGrad's. Both are optional:
+faster. The aim: on the two networks at most 0.6 of autograd's time and 0.7 of MyGrad's. Both are optional:
 without them their columns stay empty.
 """
 

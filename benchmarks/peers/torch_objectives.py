@@ -126,12 +126,9 @@ def prepared(name: str, task: str, compiler: Callable[[Any], Any] = lambda f: f)
     f, objective = FUNCTIONS[name], ALL[name]
     parameters, data = torch.utils._pytree.tree_map(torch.as_tensor, objective.arguments())
     if task == "function":
-        call = torch.no_grad()(f)
-    elif task == "value_and_grad":
-        call = _value_and_grad(f)
+        call = torch.no_grad()(compiler(f))
     else:
-        call = _jacobian(f, objective)
-    call = compiler(call)
+        call = compiler(_value_and_grad(f) if task == "value_and_grad" else _jacobian(f, objective))
     return Calls(
         lambda: call(parameters, data),
         lambda found: [leaf.detach().numpy() for leaf in torch.utils._pytree.tree_leaves(found)],
