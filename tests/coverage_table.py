@@ -220,7 +220,7 @@ def _cells(calls: Sequence[tuple[Run, list[Any]]]) -> tuple[str, ...]:
 
 
 def _share(values: Sequence[str]) -> str:
-    return values[0] if len(set(values)) == 1 else "in part " + "native" if "native" in values else "in part"
+    return values[0] if len(set(values)) == 1 else "in part native" if "native" in values else "in part"
 
 
 def _run_in_every_mode(run: Run, operands: list[Any]) -> tuple[str, ...]:

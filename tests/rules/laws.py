@@ -238,15 +238,17 @@ class Sample:
     ----------
     operands, tangents : list of array
         Where, and in which direction.
-    generator : numpy.random.Generator
-        For what a law needs besides.
     """
 
     def __init__(self, case: Case, number: int, dtype: Any = np.float64) -> None:
         self.run = case.run
-        self.generator = np.random.default_rng([zlib.crc32(case.name.encode()), number])
-        self.operands = case.draw(self.generator, dtype)
-        self.tangents = direction(self.operands, self.generator)
+        self.seed = zlib.crc32(case.name.encode()), number
+        self.operands = case.draw(self.generator(0), dtype)
+        self.tangents = direction(self.operands, self.generator(1))
+
+    def generator(self, purpose: int) -> np.random.Generator:
+        """Random numbers for one purpose, whatever others were drawn before."""
+        return np.random.default_rng([*self.seed, purpose])
 
     @functools.cached_property
     def plain(self) -> tuple[Any, ...]:
@@ -256,7 +258,7 @@ class Sample:
     @functools.cached_property
     def cotangents(self) -> tuple[Any, ...]:
         """A random cotangent of each result."""
-        return tuple(direction([np.asarray(leaf) for leaf in self.plain], self.generator))
+        return tuple(direction([np.asarray(leaf) for leaf in self.plain], self.generator(2)))
 
     @functools.cached_property
     def pushed(self) -> tuple[Any, Any]:
