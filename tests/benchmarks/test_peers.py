@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,15 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(PEERS, "missing", "missing_peer")
     with pytest.raises(Declined, match=r"missing_peer is not installed"):
         peers.load("missing")
+
+
+def test_a_process_that_has_died_is_replaced() -> None:
+    import os
+
+    with Workers() as workers:
+        with pytest.raises(BrokenProcessPool):
+            workers.get("any").call(os._exit, 1)
+        assert workers.get("any").call(abs, -3) == 3
 
 
 def test_workers_compute_with_the_kernels_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
