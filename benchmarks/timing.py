@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Mapping
+
+
+def interleaved(contestants: dict[str, Callable[[], object]], rounds: int = 15) -> dict[str, float]:
+    """Median seconds of each contestant, over rounds in which each runs once."""
+    for run in contestants.values():
+        run()  # caches, lazy imports, memory
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, run in contestants.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
 
 
 def elapsed(run: Callable[[int], object], repetitions: int) -> float:
