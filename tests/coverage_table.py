@@ -315,7 +315,7 @@ INTRODUCTION = """# Coverage
 {both} functions and methods are differentiated in forward and in reverse mode; {zero} more have a derivative that is
 zero wherever it exists. This page is made from the registry of rules by `python -m tests.coverage_table`, with
 {versions}. The examples of every function have run in every mode, on float64, and a test compares the page
-with what runs. Whether the numbers are right is the matter of other tests: every function obeys the laws of
+with what runs. Whether the numbers are right is the matter of other tests: every rule obeys each law of
 differentiation at 40 random points or more (`tests/rules/test_conformance.py`).
 
 {summary}

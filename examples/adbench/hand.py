@@ -158,10 +158,10 @@ def tube(
     across = np.array([axis[1], -axis[0], 0.0])
     circle = width * np.cos(turn)[:, None] * across + thickness * np.sin(turn)[:, None] * np.array([0, 0, 1.0])
     vertices = middle + (along * axis)[:, None] + circle
-    number = np.arange(rings * around).reshape(rings, around)
-    here, beside = number, np.roll(number, -1, axis=1)
-    quads = np.stack([here[:-1], beside[:-1], beside[1:], here[1:]], axis=-1).reshape(-1, 4)
-    return vertices.reshape(-1, 3), np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    here = np.arange(rings * around).reshape(rings, around)
+    beside = np.roll(here, -1, axis=1)
+    halves = [here[:-1], beside[:-1], beside[1:], here[:-1], beside[1:], here[1:]]
+    return vertices.reshape(-1, 3), np.stack(halves, axis=-1).reshape(-1, 3)
 
 
 def hand(rings: int = 12, around: int = 6) -> Hand:
