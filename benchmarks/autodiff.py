@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
+from collections.abc import Sequence
 
 from benchmarks import page
 from benchmarks.contest import Contest, Score, Turns, arguments, disagreement, versions
-from benchmarks.objectives import NETWORKS, OBJECTIVES
+from benchmarks.objectives import ALL, NETWORKS, OBJECTIVES
 from benchmarks.timing import table
 from benchmarks.workers import Workers
 
 PEERS_HERE = ["twopass", "twopass-numpy", "numpy", "autograd", "jax"]
+COMPILERS = ["twopass", "numpy", "jax"]  # the function of the others is NumPy's
 TOLERANCE = 1e-6
 
 
@@ -29,7 +31,7 @@ class Outcome:
     name : str
         The objective.
     values, gradients : dict of str to Score
-        Of the function, and of value and gradient together.
+        Of the function, and of its derivative: value and gradient together, or the Jacobian.
     """
 
     name: str
@@ -56,15 +58,17 @@ def _contest(workers: Workers, name: str, task: str, names: list[str], turns: Tu
     return contest.run(turns)
 
 
-def measure(workers: Workers, name: str, names: list[str], turns: Turns) -> Outcome:
-    """Hold both contests of one objective."""
-    compilers = [peer for peer in names if peer in ("twopass", "numpy", "jax")]  # the function of the others is NumPy's
-    values = _contest(workers, name, "function", compilers, turns)
-    return Outcome(name, values, _contest(workers, name, "value_and_grad", names, turns))
+def measure(
+    workers: Workers, name: str, names: list[str], turns: Turns, functions: Sequence[str] = COMPILERS
+) -> Outcome:
+    """Hold both contests of one objective: all peers differentiate it, some of them compute it, too."""
+    values = _contest(workers, name, "function", [peer for peer in names if peer in functions], turns)
+    return Outcome(name, values, _contest(workers, name, ALL[name].task, names, turns))
 
 
 def details(outcome: Outcome) -> str:
     """Everything about one objective."""
+    derivative = ALL[outcome.name].task.replace("_", " ")
     rows = [
         [
             task,
@@ -75,14 +79,15 @@ def details(outcome: Outcome) -> str:
             f"{score.processor * 1e6:.1f}",
             f"{score.first:.2f}",
         ]
-        for task, scores in (("function", outcome.values), ("value and gradient", outcome.gradients))
+        for task, scores in (("function", outcome.values), (derivative, outcome.gradients))
         for name, score in sorted(scores.items(), key=lambda item: item[1].seconds)
     ]
     header = ["", "peer", "its fastest variant", "median us", "best us", "CPU us", "first call, s"]
-    return f"{OBJECTIVES[outcome.name].title}\n{table(header, rows)}\n"
+    return f"{ALL[outcome.name].title}\n{table(header, rows)}\n"
 
 
-def _text(value: float | None, form: str) -> str:
+def text(value: float | None, form: str) -> str:
+    """A number, or nothing."""
     return "" if value is None else format(value, form)
 
 
@@ -92,12 +97,10 @@ def summary(outcomes: list[Outcome], names: list[str]) -> str:
     rows = []
     for outcome in outcomes:
         times = [
-            _text(outcome.gradients[name].seconds * 1e6, ",.1f") if name in outcome.gradients else "" for name in names
+            text(outcome.gradients[name].seconds * 1e6, ",.1f") if name in outcome.gradients else "" for name in names
         ]
-        ratios = [_text(outcome.faster(name), ".2f") for name in ("numpy", "jax")]
-        rows.append(
-            [OBJECTIVES[outcome.name].title, *times, *ratios, *(_text(outcome.cost(name), ".1f") for name in costs)]
-        )
+        ratios = [text(outcome.faster(name), ".2f") for name in ("numpy", "jax")]
+        rows.append([ALL[outcome.name].title, *times, *ratios, *(text(outcome.cost(name), ".1f") for name in costs)])
     header = ["value and gradient", *names, "numpy / twopass", "jax / twopass"]
     return table([*header, *(f"gradient / function, {name}" for name in costs)], rows)
 
@@ -122,7 +125,7 @@ def main() -> None:
             outcomes.append(measure(workers, name, options.peers, options.turns))
             print(details(outcomes[-1]), flush=True)
     present = [name for name in PEERS_HERE if any(name in outcome.gradients for outcome in outcomes)]
-    text = "\n\n".join(
+    written = "\n\n".join(
         [
             summary(outcomes, present),
             f"Microseconds a call, {options.turns}.{mean_note(outcomes)} `twopass` is "
@@ -130,9 +133,9 @@ def main() -> None:
             page.machine(libraries),
         ]
     )
-    print(text)
+    print(written)
     if options.write:
-        page.write("autodiff", text)
+        page.write("autodiff", written)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Functions whose value and gradient are measured, each written once: NumPy code that other libraries run as well.
+"""Functions whose derivatives are measured, each written once: NumPy code that other libraries run as well.
 
 A function takes a `Library`, the parameters that it is differentiated in, and data. Parameters and data are tuples of
 float64 arrays.
@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib.util
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from examples.adbench import ba, gmm, hand
+from examples.adbench import lstm as lstm_text
 
 
-def loop(step: Callable[[Any, Any], Any], carry: Any, rows: Any) -> Any:
-    """``carry = step(carry, row)`` for each row, as a loop of Python."""
+def loop(step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, rows: Any) -> tuple[Any, None]:
+    """``carry, _ = step(carry, row)`` for each row, as a loop of Python."""
     for index in range(len(rows)):
-        carry = step(carry, rows[index])
-    return carry
+        carry, _ = step(carry, rows[index])
+    return carry, None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Library:
     numpy : module
         NumPy, or a module with the same functions.
     scan : callable
-        `loop`, or the library's own loop that it does not unroll.
+        `loop`, or the library's own loop that it does not unroll; that one gives the last carry, and outputs stacked.
     """
 
     numpy: Any
@@ -55,12 +58,24 @@ class Objective:
         Gives parameters and data.
     loops : bool
         Whether it uses the library's `scan`.
+    mode : {"gradient", "forward", "reverse"}
+        What its derivative is: value and gradient of a number, or as much of the Jacobian of an array as is not zero,
+        by a forward pass for each of some tangents, or by a backward pass for each of some cotangents.
+    directions : callable, optional
+        Gives these tangents (tuples as the parameters are) or cotangents (arrays) for some parameters.
     """
 
     title: str
     function: Callable[[Library, Any, Any], Any]
     arguments: Callable[[], tuple[Any, Any]]
     loops: bool = False
+    mode: str = "gradient"
+    directions: Callable[[Any], list[Any]] | None = None
+
+    @property
+    def task(self) -> str:
+        """What the peers call it."""
+        return "value_and_grad" if self.mode == "gradient" else "jacobian"
 
 
 # --- a network ------------------------------------------------------------------------------------------------------
@@ -73,58 +88,69 @@ def network(library: Library, parameters: Any, data: Any) -> Any:
     return np.mean(error * error)
 
 
-def _network_arguments(batch: int, inputs: int, hidden: int, outputs: int) -> tuple[Any, Any]:
+def network_arguments(batch: int, inputs: int, hidden: int, outputs: int) -> tuple[Any, Any]:
+    """Random parameters and data of a `network`."""
     rng = np.random.default_rng(0)
     w1, w2 = rng.normal(size=(inputs, hidden)) / inputs**0.5, rng.normal(size=(hidden, outputs)) / hidden**0.5
     parameters = w1, rng.normal(size=hidden), w2, rng.normal(size=outputs)
     return parameters, (rng.normal(size=(batch, inputs)), rng.normal(size=(batch, outputs)))
 
 
-# --- Gaussian mixture -----------------------------------------------------------------------------------------------
+# --- those of ADBench -----------------------------------------------------------------------------------------------
 
 
-def _logsumexp(np: Any, x: Any, axis: int) -> Any:
-    largest = np.max(x, axis=axis, keepdims=True)
-    return np.log(np.sum(np.exp(x - largest), axis=axis)) + np.squeeze(largest, axis)
+@functools.cache
+def example(name: str, numpy: Any) -> Any:
+    """A module of examples/adbench whose ``np`` is another one with NumPy's functions."""
+    source: Any = importlib.util.find_spec(f"examples.adbench.{name}")
+    module: Any = importlib.util.module_from_spec(source)
+    source.loader.exec_module(module)
+    module.np = numpy
+    return module
 
 
 def mixture(library: Library, parameters: Any, data: Any) -> Any:
-    """Minus the log-likelihood of a Gaussian mixture with a Wishart prior, as ADBench defines it.
-
-    Each inverse covariance is ``L Lᵀ``, with the exponential of d numbers on the diagonal of L and the d (d - 1) / 2
-    other numbers below it.
-
-    References
-    ----------
-    .. [1] F. Šrajer, Z. Kukelova and A. Fitzgibbon, "A benchmark of selected algorithmic differentiation tools on some
-       problems in computer vision and machine learning", Optimization Methods and Software 33 (2018).
-    """
-    np, (alphas, means, factors) = library.numpy, parameters
-    x, places, gamma, excess = data
-    (n, d), k = x.shape, alphas.shape[0]
-    logs = factors[:, :d]
-    diagonals = np.exp(logs)
-    # Each entry of a matrix L is one of these numbers: on the diagonal, below it, or the 0 at the end.
-    entries = np.concatenate([diagonals, factors[:, d:], np.zeros((k, 1))], axis=1)
-    triangles = np.reshape(entries[:, places], (k, d, d))
-    centred = x - np.reshape(means, (k, 1, d))
-    projected = np.matmul(centred, np.swapaxes(triangles, 1, 2))
-    sums = np.sum(logs, axis=1)
-    inner = np.reshape(alphas + sums, (k, 1)) - 0.5 * np.sum(projected * projected, axis=2)
-    fit = np.sum(_logsumexp(np, inner, 0)) - n * _logsumexp(np, alphas, 0)
-    below = factors[:, d:]
-    squares = np.sum(diagonals * diagonals) + np.sum(below * below)
-    return 0.5 * gamma * gamma * squares - excess * np.sum(sums) - fit
+    """The logarithm of the posterior density of a Gaussian mixture."""
+    return example("gmm", library.numpy).log_posterior(*parameters, *data)
 
 
-def _mixture_arguments(d: int = 10, k: int = 25, n: int = 1000) -> tuple[Any, Any]:
-    rng = np.random.default_rng(0)
-    below = d * (d - 1) // 2
-    places = np.full((d, d), d + below)
-    places[np.arange(d), np.arange(d)] = np.arange(d)
-    places[np.tril_indices(d, -1)] = d + np.arange(below)
-    parameters = rng.normal(size=k), rng.normal(size=(k, d)), 0.3 * rng.normal(size=(k, d + below))
-    return parameters, (rng.normal(size=(n, d)), places.ravel(), np.float64(1.0), np.float64(0.5))
+def bundle_adjustment(library: Library, parameters: Any, data: Any) -> Any:
+    """Residuals of reprojection; the camera, the point and the weight of each observation are the parameters."""
+    return example("ba", library.numpy).reprojection(*parameters, *data)
+
+
+def _bundle_arguments() -> tuple[Any, Any]:
+    (cameras, points, weights), (camera, point, features) = ba.instance()
+    return (cameras[camera], points[point], weights), (features,)
+
+
+def _bundle_cotangents(parameters: Any) -> list[Any]:
+    return [np.broadcast_to(unit, (len(parameters[0]), 2)) for unit in np.eye(2)]
+
+
+def hand_simple(library: Library, parameters: Any, data: Any) -> Any:
+    """Residuals of a hand whose vertices are to be at points."""
+    return example("hand", library.numpy).simple(*parameters, *data)
+
+
+def hand_complicated(library: Library, parameters: Any, data: Any) -> Any:
+    """Residuals of a hand that is to have points in its triangles."""
+    return example("hand", library.numpy).complicated(*parameters, *data)
+
+
+def _hand_tangents(parameters: Any) -> list[Any]:
+    """Unit vectors of the pose; and of the places, if they are parameters, one for all in each coordinate."""
+    pose, *places = parameters
+    found = [(unit, *map(np.zeros_like, places)) for unit in np.eye(len(pose))]
+    for array in places:
+        found += [(np.zeros_like(pose), np.broadcast_to(unit, array.shape)) for unit in np.eye(2)]
+    return found
+
+
+def diagonal_lstm(library: Library, parameters: Any, data: Any) -> Any:
+    """The loss of a long short-term memory with diagonal gates."""
+    module = example("lstm", library.numpy)
+    return module.loss(*parameters, *data, scan=module.loop if library.scan is loop else library.scan)
 
 
 # --- others ---------------------------------------------------------------------------------------------------------
@@ -173,10 +199,10 @@ def lstm(library: Library, parameters: Any, data: Any) -> Any:
         z = np.matmul(row, w) + np.matmul(h, u) + b
         enter, forget, leave = (sigmoid(z[:, i * hidden : (i + 1) * hidden]) for i in range(3))
         c = forget * c + enter * np.tanh(z[:, 3 * hidden :])
-        return leave * np.tanh(c), c
+        return (leave * np.tanh(c), c), None
 
     zeros = np.zeros((x.shape[1], hidden))
-    h, _ = library.scan(step, (zeros, zeros), x)
+    (h, _), _ = library.scan(step, (zeros, zeros), x)
     error = np.matmul(h, v) - y
     return np.mean(error * error)
 
@@ -228,12 +254,37 @@ NETWORKS = {"network-small": (32, 8, 16, 1), "network-middle": (64, 64, 128, 10)
 
 OBJECTIVES = {
     **{
-        name: Objective("network {}, {}, {}, {}".format(*sizes), network, functools.partial(_network_arguments, *sizes))
+        name: Objective("network {}, {}, {}, {}".format(*sizes), network, functools.partial(network_arguments, *sizes))
         for name, sizes in NETWORKS.items()
     },
-    "mixture": Objective("Gaussian mixture", mixture, _mixture_arguments),
+    "mixture": Objective("Gaussian mixture", mixture, gmm.instance),
     "logistic": Objective("logistic regression", logistic_regression, _logistic_arguments),
     "rosenbrock": Objective("Rosenbrock of 1,000", rosenbrock, _rosenbrock_arguments),
     "lstm": Objective("LSTM, 50 steps", lstm, _lstm_arguments, loops=True),
     "black-scholes": Objective("Black-Scholes, 100,000 options", black_scholes, _black_scholes_arguments),
 }
+
+#: The objectives of ADBench, whose Jacobians are measured as well.
+ADBENCH = {
+    "mixture": OBJECTIVES["mixture"],
+    "bundle": Objective(
+        "bundle adjustment, 4,000 observations",
+        bundle_adjustment,
+        _bundle_arguments,
+        mode="reverse",
+        directions=_bundle_cotangents,
+    ),
+    "hand": Objective("hand, 200 points", hand_simple, hand.simple_instance, mode="forward", directions=_hand_tangents),
+    "hand-complicated": Objective(
+        "hand, 200 points in triangles",
+        hand_complicated,
+        hand.complicated_instance,
+        mode="forward",
+        directions=_hand_tangents,
+    ),
+    "lstm-diagonal": Objective(
+        "diagonal LSTM, 64 steps", diagonal_lstm, functools.partial(lstm_text.instance, characters=65), loops=True
+    ),
+}
+
+ALL = {**OBJECTIVES, **ADBENCH}

@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any
 
@@ -42,13 +43,18 @@ class Worker:
     """
 
     def __init__(self, changes: Mapping[str, str] = {}) -> None:
+        self.died = False
         self._executor = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
         with environment(changes):
             self.call(os.getpid)  # the process starts with its first call
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """The function's result there; the function is found by its name, so it is one of a module."""
-        return self._executor.submit(function, *arguments).result()
+        try:
+            return self._executor.submit(function, *arguments).result()
+        except BrokenProcessPool:
+            self.died = True
+            raise
 
     def close(self) -> None:
         """End the process."""
@@ -62,9 +68,9 @@ class Workers:
         self._running: dict[tuple[str, tuple[tuple[str, str], ...]], Worker] = {}
 
     def get(self, peer: str, changes: Mapping[str, str] = {}) -> Worker:
-        """The process of this peer with these environment variables."""
+        """The process of this peer with these environment variables; a new one if it has died."""
         key = (peer, tuple(sorted(changes.items())))
-        if key not in self._running:
+        if key not in self._running or self._running[key].died:
             self._running[key] = Worker(changes)
         return self._running[key]
 

@@ -151,6 +151,17 @@ def test_a_compiled_function_may_be_compiled_again() -> None:
     np.testing.assert_allclose(outer(np.ones(3)), np.tanh(np.ones(3)) + 1)
 
 
+def test_a_chain_may_be_longer_than_the_stack_of_python() -> None:
+    def chain(x: Any) -> Any:
+        y = x
+        for _ in range(600):
+            y = np.maximum(y * x, 0.5 * x)
+        return y
+
+    x = np.linspace(0.5, 1.0, 3)
+    np.testing.assert_array_equal(tp.compile(chain)(x), chain(x))
+
+
 def test_decisions_on_values_are_refused() -> None:
     def f(x: Any) -> Any:
         return x if x[0] > 0 else -x

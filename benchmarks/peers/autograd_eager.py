@@ -9,7 +9,7 @@ import autograd
 import autograd.numpy
 import numpy as np
 
-from benchmarks.objectives import OBJECTIVES, Library
+from benchmarks.objectives import ALL, Library
 from benchmarks.peers import Calls
 
 VERSION = f"autograd {importlib.metadata.version('autograd')}"
@@ -17,7 +17,7 @@ VERSION = f"autograd {importlib.metadata.version('autograd')}"
 
 def value_and_grad(name: str) -> Calls:
     """Value and gradient of the objective."""
-    objective, library = OBJECTIVES[name], Library(autograd.numpy)
+    objective, library = ALL[name], Library(autograd.numpy)
     parameters, data = objective.arguments()
     differentiate = autograd.value_and_grad(lambda parameters: objective.function(library, parameters, data))
 

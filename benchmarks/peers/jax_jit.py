@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.objectives import OBJECTIVES, Library, loop
+from benchmarks.objectives import ALL, Library, loop
 from benchmarks.peers import Calls, Declined, Variant
 from benchmarks.peers.jax_nets import THREAD_VARIANTS, VERSION, Training, forward, start, with_workload
 from benchmarks.workloads import Weights, Workload
 
-__all__ = ["VARIANTS", "VERSION", "function", "prediction", "training", "value_and_grad"]
+__all__ = ["VARIANTS", "VERSION", "function", "jacobian", "prediction", "training", "value_and_grad"]
 
 _LOOPS = [
     Variant(f"{threads.label}, {label}".strip(", "), environment=threads.environment, options={"scan": scan})
@@ -26,6 +26,7 @@ VARIANTS = {
     "prediction": THREAD_VARIANTS,
     "function": _LOOPS,
     "value_and_grad": _LOOPS,
+    "jacobian": THREAD_VARIANTS,
 }
 
 
@@ -52,17 +53,13 @@ def prediction(workload: Workload, weights: Weights, x: np.ndarray) -> Calls:
     return Calls(lambda: np.asarray(predict(params, x)), lambda y: [y])
 
 
-def _scan(step: Any, carry: Any, rows: Any) -> Any:
-    return jax.lax.scan(lambda carry, row: (step(carry, row), None), carry, rows)[0]
-
-
 def _objective(name: str, scan: bool) -> tuple[Any, Any, Any]:
     """The objective as a function of JAX arrays, its parameters and its data."""
-    objective = OBJECTIVES[name]
+    objective = ALL[name]
     if scan and not objective.loops:
         raise Declined("nothing to scan")
     jax.config.update("jax_enable_x64", True)
-    library = Library(jnp, _scan if scan else loop)
+    library = Library(jnp, jax.lax.scan if scan else loop)
     parameters, data = jax.tree.map(jnp.asarray, objective.arguments())
     return functools.partial(objective.function, library), parameters, data
 
@@ -83,3 +80,19 @@ def value_and_grad(name: str, scan: bool = False) -> Calls:
     f, parameters, data = _objective(name, scan)
     f = jax.jit(jax.value_and_grad(f))
     return Calls(lambda: f(parameters, data), _flat, jax.block_until_ready)
+
+
+def jacobian(name: str) -> Calls:
+    """What is not zero of the objective's Jacobian."""
+    f, parameters, data = _objective(name, scan=False)
+    directions = jax.tree.map(lambda *rows: jnp.stack(rows), *ALL[name].directions(parameters))
+
+    def forward(parameters: Any, data: Any) -> Any:
+        return jax.vmap(lambda tangent: jax.jvp(lambda p: f(p, data), (parameters,), (tangent,))[1])(directions)
+
+    def reverse(parameters: Any, data: Any) -> Any:
+        _, pullback = jax.vjp(lambda p: f(p, data), parameters)
+        return jax.vmap(lambda cotangent: pullback(cotangent)[0])(directions)
+
+    call = jax.jit(forward if ALL[name].mode == "forward" else reverse)
+    return Calls(lambda: call(parameters, data), _flat, jax.block_until_ready)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,18 +10,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.peers import Calls, Variant
+from benchmarks.objectives import ALL
+from benchmarks.peers import Calls, Declined, Variant, torch_objectives
 from benchmarks.peers.torch_eager import VERSION, Training, configure, loss_function, network
 from benchmarks.workloads import ADAM_EPSILON, BETA1, BETA2, Weights, Workload
 
-__all__ = ["VARIANTS", "VERSION", "prediction", "training"]
+__all__ = ["VARIANTS", "VERSION", "function", "jacobian", "prediction", "training", "value_and_grad"]
 
 #: C++ instead of Python around the kernels. Tuning (`max_autotune`), and compiling the network and the optimizer one by
 #: one, were tried as well: never faster on these networks.
 _OPTIONS = {"cpp_wrapper": True}
 
 _THREADS = [Variant(f"{n} thread{'s' * (n > 1)}", options={"threads": n}) for n in (1, 2)]
-VARIANTS = {"training": _THREADS, "prediction": _THREADS}
+VARIANTS = dict.fromkeys(["training", "prediction", "function", "value_and_grad", "jacobian"], _THREADS)
 
 
 def _compiled_step(workload: Workload, net: nn.Module) -> Callable[..., Any]:
@@ -77,3 +79,16 @@ def prediction(workload: Workload, weights: Weights, x: np.ndarray, threads: int
             return net(torch.from_numpy(x)).numpy()
 
     return Calls(predict, lambda y: [y])
+
+
+def _objective(task: str, name: str, threads: int = 1) -> Calls:
+    if ALL[name].loops:
+        raise Declined("unrolls loops, which takes it minutes")
+    configure(threads)
+    torch.compiler.reset()
+    return torch_objectives.prepared(name, task, torch.compile)
+
+
+function = functools.partial(_objective, "function")
+value_and_grad = functools.partial(_objective, "value_and_grad")
+jacobian = functools.partial(_objective, "jacobian")

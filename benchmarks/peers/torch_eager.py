@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.peers import Calls, Variant
+from benchmarks.peers import Calls, Variant, torch_objectives
 from benchmarks.workloads import ADAM_EPSILON, BETA1, BETA2, EPSILON, MOMENTUM, Weights, Workload
 
 VERSION = f"torch {torch.__version__.partition('+')[0]}"
@@ -25,7 +26,10 @@ VARIANTS = {
         for implementation in ("fused", "foreach")
         for n in (1, 2)
     ],
-    "prediction": [Variant(_threads(n), options={"threads": n}) for n in (1, 2)],
+    **{
+        task: [Variant(_threads(n), options={"threads": n}) for n in (1, 2)]
+        for task in ("prediction", "function", "value_and_grad", "jacobian")
+    },
 }
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "selu": nn.SELU}
@@ -121,3 +125,13 @@ def prediction(workload: Workload, weights: Weights, x: np.ndarray, threads: int
             return net(torch.from_numpy(x)).numpy()
 
     return Calls(predict, lambda y: [y])
+
+
+def _objective(task: str, name: str, threads: int = 1) -> Calls:
+    configure(threads)
+    return torch_objectives.prepared(name, task)
+
+
+function = functools.partial(_objective, "function")
+value_and_grad = functools.partial(_objective, "value_and_grad")
+jacobian = functools.partial(_objective, "jacobian")

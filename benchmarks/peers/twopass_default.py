@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import twopass as tp
-from benchmarks.objectives import OBJECTIVES, Library, loop
+from benchmarks.objectives import ALL, Library, Objective, loop
 from benchmarks.peers import Calls, Declined, Variant
 from benchmarks.workloads import ADAM_EPSILON, BETA1, BETA2, EPSILON, MOMENTUM, Weights, Workload
 
@@ -76,17 +76,11 @@ def prediction(workload: Workload, weights: Weights, x: np.ndarray, backend: str
     return Calls(lambda: predict(x), lambda y: [y])
 
 
-def _scan(step: Any, carry: Any, rows: Any) -> Any:
-    return tp.scan(lambda carry, row: (step(carry, row), None), carry, rows)[0]
-
-
 def _compiled(name: str, scan: bool, wrap: Callable[[Any], Any]) -> Calls:
-    if not hasattr(tp, "compile"):
-        raise Declined("has no tp.compile yet")
-    objective = OBJECTIVES[name]
-    if scan and not (objective.loops and hasattr(tp, "scan")):
-        raise Declined("has no tp.scan yet" if objective.loops else "nothing to scan")
-    library = Library(np, _scan if scan else loop)
+    objective = ALL[name]
+    if scan and not objective.loops:
+        raise Declined("nothing to scan")
+    library = Library(np, tp.scan if scan else loop)
     call = tp.compile(wrap(functools.partial(objective.function, library)))
     parameters, data = objective.arguments()
     return Calls(lambda: call(parameters, data), lambda found: list(map(np.asarray, tp.tree.leaves(found))))
@@ -100,3 +94,26 @@ def function(name: str, scan: bool = False) -> Calls:
 def value_and_grad(name: str, scan: bool = False) -> Calls:
     """Value and gradient of the objective, compiled."""
     return _compiled(name, scan, tp.value_and_grad)
+
+
+def jacobian(name: str) -> Calls:
+    """What is not zero of the objective's Jacobian, compiled."""
+    return _compiled(name, False, functools.partial(differentiated, ALL[name]))
+
+
+def differentiated(objective: Objective, f: Any) -> Callable[[Any, Any], Any]:
+    """The function of parameters and data that gives what is not zero of the Jacobian: one array a parameter."""
+    rows = objective.directions(objective.arguments()[0])
+    directions = tp.tree.map(lambda *parts: np.stack(parts), *rows)
+
+    def forward(parameters: Any, data: Any) -> Any:
+        def of_parameters(*parameters: Any) -> Any:
+            return f(parameters, data)
+
+        return tp.vmap(lambda *tangents: tp.jvp(of_parameters, parameters, tangents)[1])(*directions)
+
+    def reverse(parameters: Any, data: Any) -> Any:
+        _, pullback = tp.vjp(lambda *parameters: f(parameters, data), *parameters)
+        return tp.vmap(pullback)(directions)
+
+    return forward if objective.mode == "forward" else reverse

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import numpy as np
 import pytest
 from benchmarks.contest import Contestant, difference
-from benchmarks.objectives import OBJECTIVES
+from benchmarks.objectives import ADBENCH, OBJECTIVES
 from benchmarks.peers import OURS, PEERS, Declined, Variant
 from benchmarks.workers import PINS, Worker, Workers, environment
 from benchmarks.workloads import TRAININGS, Workload
@@ -35,9 +36,9 @@ def run() -> Iterator[Callable[..., list[np.ndarray]]]:
     """Do a task of a peer in its own process, or skip the test with the reason why it cannot."""
     with Workers() as workers:
 
-        def result(peer: str, task: str, *arguments: Any) -> list[np.ndarray]:
+        def result(peer: str, task: str, *arguments: Any, **options: Any) -> list[np.ndarray]:
             try:
-                contestant = Contestant(workers.get(peer), peer, Variant(), task, arguments)
+                contestant = Contestant(workers.get(peer), peer, Variant(options=options), task, arguments)
             except Declined as reason:
                 pytest.skip(f"{peer}: {reason}")
             return contestant.result()
@@ -71,12 +72,32 @@ def test_all_differentiate_to_the_same(run: Callable[..., Any], peer: str, name:
     assert difference(run(peer, "value_and_grad", name), run(RAN, "value_and_grad", name)) < 1e-9
 
 
+@pytest.mark.parametrize("name", ADBENCH)
+@pytest.mark.parametrize("peer", ["twopass", "autograd", "torch", "jax"])
+def test_all_compute_the_derivatives_of_adbench(run: Callable[..., Any], peer: str, name: str) -> None:
+    task = ADBENCH[name].task
+    if (peer, task) == ("autograd", "jacobian"):
+        return  # it is not measured there
+    # Loops that are not unrolled compile in a second.
+    options = {"scan": True} if ADBENCH[name].loops and peer in ("twopass", "jax") else {}
+    assert difference(run(peer, task, name, **options), run(RAN, task, name)) < 1e-9
+
+
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     from benchmarks import peers
 
     monkeypatch.setitem(PEERS, "missing", "missing_peer")
     with pytest.raises(Declined, match=r"missing_peer is not installed"):
         peers.load("missing")
+
+
+def test_a_process_that_has_died_is_replaced() -> None:
+    import os
+
+    with Workers() as workers:
+        with pytest.raises(BrokenProcessPool):
+            workers.get("any").call(os._exit, 1)
+        assert workers.get("any").call(abs, -3) == 3
 
 
 def test_workers_compute_with_the_kernels_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

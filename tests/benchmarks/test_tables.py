@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from benchmarks.peak import compiled, loop
 from benchmarks.timing import repetitions_for, take_turns
 from benchmarks.workloads import Workload
 
-from benchmarks import autodiff, compiling, page, prediction, training
+from benchmarks import adbench, autodiff, autodiff_eager, compiling, page, prediction, training
 
 WORKLOAD = Workload("w", (100, 100, 10), batch=10, rows=100)
 
@@ -55,6 +56,28 @@ def test_gradients_are_compared_with_their_functions() -> None:
     assert autodiff.mean_note([autodiff.Outcome("network-small", {}, {})]) == ""
 
 
+def test_jacobians_are_compared_with_the_best_peer() -> None:
+    values, gradients = (
+        scores(twopass=1e-3),
+        scores(**{"twopass": 2e-3, "jax": 5e-3, "torch": 3e-3, "twopass-numpy": 1.0}),
+    )
+    row = cells(adbench.summary([autodiff.Outcome("bundle", values, gradients)], ["twopass", "jax"]))[2]
+    assert row[1:] == ["2,000", "5,000", "torch", "1.50", "2.0", "", ""]
+
+
+def test_eager_engines_are_compared_by_their_time() -> None:
+    seconds = {"function": 1e-5, "twopass": 1e-4, "autograd": 2.5e-4}
+    row = autodiff_eager.row("network", 8, seconds)
+    assert row == ["network", "8", "10.0", "100.0", "250.0", "", "0.40", "", "10%"]
+    assert len(row) == len(autodiff_eager.HEADER)
+
+
+@pytest.mark.parametrize("name", autodiff_eager.CASES)
+def test_eager_engines_agree(name: str) -> None:
+    installed = [peer for peer in autodiff_eager.PEERS if importlib.util.find_spec(peer) is not None]
+    autodiff_eager.contestants(autodiff_eager.CASES[name], installed)
+
+
 def test_compiling_is_measured_stage_by_stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TWOPASS_CACHE", str(tmp_path))
     outcome = compiling.measure(Workload("tiny", (4, 3, 2), batch=2, rows=8), rounds=1)
@@ -74,7 +97,7 @@ def test_text_is_put_between_the_markers() -> None:
 
 
 def test_the_page_has_every_marker() -> None:
-    for section in ("training", "prediction", "autodiff"):
+    for section in ("training", "prediction", "autodiff", "eager", "adbench"):
         assert page.replaced(page.PAGE.read_text(), section, "text")
 
 

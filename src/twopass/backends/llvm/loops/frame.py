@@ -221,8 +221,31 @@ class Frame:
             if owner is not self:
                 return owner.get(number)
             kept = self.parent.kept if self.parent is not None else {}
-            self.values[number] = self.recall(number, kept[number]) if number in kept else self._computed(number)
+            if number in kept:
+                self.values[number] = self.recall(number, kept[number])
+            else:
+                self._compute(number)
         return self.values[number]
+
+    def _compute(self, number: int) -> None:
+        """Compute a value after what it needs; not by recursion, as a body may be longer than Python's stack."""
+        stack = [number]
+        while stack:
+            waiting = self._waiting(stack[-1])
+            if waiting is not None:
+                stack.append(waiting)
+            else:
+                self.values[stack[-1]] = self._computed(stack[-1])
+                stack.pop()
+
+    def _waiting(self, number: int) -> int | None:
+        """The first operand of a value that is to be computed in this frame and has not been."""
+        instruction = self.code.instruction(number)
+        kept = self.parent.kept if self.parent is not None else {}
+        for o in instruction.operands if instruction is not None else ():
+            if o not in self.values and o not in kept and self._owner(o) is self:
+                return o
+        return None
 
     def _owner(self, number: int) -> Frame:
         if self.parent is not None and self.code.levels[number] < self.level:
