@@ -26,13 +26,18 @@ _BOTH_SIDES = ((-6.0, 6.0),)
 
 def _neighbours(function: Any, sign: int, v: Any, z: Any) -> Any:
     """Half the sum (or the difference) of the functions of the neighbouring orders."""
+    v = np.real(v)  # integers were promoted to the dtype of the result, which may be complex; an order is real
     return 0.5 * (function(v - 1, z) + sign * function(v + 1, z))
 
 
 def _of_order(function: Any, slope: Any, orders: Any = _ORDERS) -> None:
     """Register a function of an order and an argument, with its derivative ``slope(y, v, z)`` in the argument."""
     if function not in RULES:  # jn is jv
-        examples = [call(orders, operand(3, 4, domain=_WIDE)), call(1, operand(4, domain=_WIDE))]
+        examples = [
+            call(orders, operand(3, 4, domain=_WIDE)),
+            call(1, operand(4, domain=_WIDE)),
+            call(np.int64(2), operand(4, domain=_WIDE)),
+        ]
         elementwise(function, None, slope, examples=examples, holomorphic=False)
 
 
