@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, shuffle
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -527,6 +527,8 @@ class _Orders:
 
     def __call__(self, epoch: int) -> Array:
         while self._epoch < epoch:
-            self._order = shuffle(self._order, random_state=self._random_state)
+            positions = np.arange(len(self._order))
+            self._random_state.shuffle(positions)
+            self._order = self._order[positions]
             self._epoch += 1
         return self._order

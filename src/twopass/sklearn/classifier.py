@@ -314,8 +314,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _sample_weight(self, y: Any, sample_weight: Any) -> Any:
         if self.class_weight is None:
             return sample_weight
-        by_class = compute_sample_weight(self.class_weight, self._truth(y))
-        return by_class if sample_weight is None else by_class * sample_weight
+        truth = self._truth(y)
+        if sample_weight is None:
+            return compute_sample_weight(self.class_weight, truth)
+        if self.class_weight == "balanced" and truth.ndim == 1:  # a sample of weight 2 counts as two of them
+            classes, places = np.unique(truth, return_inverse=True)
+            shares = np.bincount(places, sample_weight)
+            return (np.sum(sample_weight) / (len(classes) * np.where(shares > 0, shares, 1)))[places] * sample_weight
+        return compute_sample_weight(self.class_weight, truth) * sample_weight
 
     def _score_of_outputs(self, outputs: Array, validation: Validation) -> float:
         predicted = self._of_outputs(outputs)
@@ -384,7 +390,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             Columns in the order of `classes_`. With a binary loss and more than two classes, the answers of all
             classes, divided by their sum.
         """
-        found: Array = activate(self.out_activation_, self._outputs(X))
+        outputs = self._outputs(X)
+        found: Array = activate(self.out_activation_, outputs)
         if self.n_outputs_ == 1:
             return np.concatenate([1 - found, found], axis=1)
         if self._is_multiclass and self.out_activation_ == "logistic":
