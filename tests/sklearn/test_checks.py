@@ -12,7 +12,9 @@ ESTIMATORS = [
     MLPClassifier(),
     MLPRegressor(),
     MLPClassifier(solver="lbfgs", max_iter=60, class_weight="balanced", n_layers=2, layer_width=10),
-    MLPRegressor("huber", solver=tp.optim.SGD(0.01, momentum=0.9), activation=["silu", "tanh"], hidden_layer_sizes=(9, 8)),
+    MLPRegressor(
+        "huber", solver=tp.optim.SGD(0.01, momentum=0.9), activation=["silu", "tanh"], hidden_layer_sizes=(9, 8)
+    ),
 ]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -22,6 +23,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from twopass import nn, optim
 from twopass.errors import ArgumentError, NotFiniteError, compose
 from twopass.nn.types import Array
+from twopass.sklearn import saving
 from twopass.sklearn.course import Course, Hooks, Validation
 from twopass.sklearn.lbfgs import minimise
 from twopass.sklearn.network import Architecture, Decayed, activate, frozen
@@ -83,27 +85,42 @@ CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
+class _Parts(NamedTuple):
+    """What a trainer is made of, and the programs that were compiled for it."""
+
+    net: Decayed
+    objective: Objective
+    transformation: optim.Transformation
+    programs: Programs
+
+
 @functools.lru_cache(maxsize=32)
-def _shared(*key: Any) -> tuple[Decayed, Programs]:
-    """The network of an architecture, and the compiled programs of estimators that are alike but for numbers.
+def _kept_parts(architecture: Architecture, objective: Objective, transformation: Any, *compiled_for: Any) -> _Parts:
+    """The parts of estimators that are alike but for numbers: the folds of a search, and many of its candidates.
 
-    The folds and candidates of a search are such estimators: they compile once.
+    Programs are found again by the identity of what they were compiled of, so those compile once.
     """
-    architecture: Architecture = key[0]
-    return Decayed(architecture.net), Programs()
+    return _Parts(Decayed(architecture.net), objective, transformation, Programs())
 
 
-def _network_and_programs(*key: Any) -> tuple[Decayed, Programs]:
+def _parts(*key: Any) -> _Parts:
     try:
-        return _shared(*key)
+        return _kept_parts(*key)
     except TypeError:  # something in it has no hash
-        return _shared.__wrapped__(*key)
+        return _kept_parts.__wrapped__(*key)
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator):
     """Base of the estimators: see `MLPClassifier` and `MLPRegressor`."""
 
-    _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
+
+    # Lists and numbers, or None where they do not belong to the kind of the fit.
+    loss_curve_: Any
+    validation_scores_: Any
+    validation_loss_curve_: Any
+    best_loss_: Any
+    best_validation_score_: Any
 
     # --- what the two say ---------------------------------------------------------------------------------------------
 
@@ -179,7 +196,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return True
 
     def _transformation(self) -> optim.Transformation:
-        if not isinstance(self.solver, str):
+        if isinstance(self.solver, optim.Transformation):
             return self.solver
         if self.solver == "sgd":
             return Momentum(float(self.momentum), bool(self.nesterovs_momentum))
@@ -222,14 +239,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         if not self.batch_norm:
             del self.norms_
         self._best_params: Any = None
-        self._numpy_steps = 0
         if self._is_stochastic:
-            self.loss_curve_: list[float] = []
+            self.loss_curve_ = []
             self._no_improvement_count = 0
-            self.validation_scores_: list[float] | None = None
-            self.validation_loss_curve_: list[float] | None = None
-            self.best_loss_: float | None = None if self.early_stopping else np.inf
-            self.best_validation_score_: float | None = -np.inf if self.early_stopping else None
+            self.validation_scores_ = None
+            self.validation_loss_curve_ = None
+            self.best_loss_ = None if self.early_stopping else np.inf
+            self.best_validation_score_ = -np.inf if self.early_stopping else None
 
     # --- fit ----------------------------------------------------------------------------------------------------------
 
@@ -313,7 +329,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             weight = np.ascontiguousarray(weight, X.dtype)
         samples = Samples(x, np.ascontiguousarray(self._target(y, X.dtype)), weight, rows)
         batch_size = self._batch_size(len(samples))
-        trainer = self._trainer(transformation, incremental, X.dtype, self._chosen_backend(len(samples), batch_size, incremental))
+        trainer = self._trainer(
+            transformation, incremental, X.dtype, self._chosen_backend(len(samples), batch_size, incremental)
+        )
         course = Course(self, validation, incremental)
         callbacks: list[Callback] = [course, *hooks, *(self.callbacks or ())]
         if self.max_time is not None:
@@ -418,17 +436,22 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     def _trainer(self, transformation: Any, incremental: bool, dtype: np.dtype[Any], backend: str) -> Trainer:
         """A trainer that goes on from the estimator's weights."""
         architecture = self._architecture
-        objective = self._objective()
-        net, programs = _network_and_programs(architecture, objective, transformation, dtype, self.threads)
+        parts = _parts(architecture, self._objective(), transformation, dtype, self.threads)
         seed = self._random_state.randint(2**31) + self.t_ if architecture.is_random else 0
         trainer = Trainer(
-            net, objective, transformation, seed=int(seed), dtype=dtype, backend=backend, threads=self.threads
+            parts.net,
+            parts.objective,
+            parts.transformation,
+            seed=int(seed),
+            dtype=dtype,
+            backend=backend,
+            threads=self.threads,
         )
-        trainer.programs = programs
+        trainer.programs = parts.programs
         params = frozen({"alpha": np.array(self.alpha), "net": self._params()}, dtype)
         kept, state = getattr(self, "_optimizer", (None, None))
         if not incremental or kept != transformation:
-            state = transformation.init(Partition.of(net, params).split(params)[0])
+            state = transformation.init(Partition.of(parts.net, params).split(params)[0])
         trainer.input_shape = (architecture.units[0],)
         trainer.state = State(params, state)
         if isinstance(transformation, Solver) and not (incremental and kept == transformation):
@@ -502,6 +525,43 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         ]
         found = np.concatenate(parts)
         return found[:, 0] if found.shape[1] == 1 else found
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the fitted estimator to a folder of safetensors and JSON, from which `load` reads it without pickle.
+
+        `twopass.Trainer.load`, and what else reads model folders, reads its network.
+
+        Parameters
+        ----------
+        folder : path
+            Created when it does not exist; a model that is there is replaced.
+
+        Raises
+        ------
+        NotFittedError, ModelError
+            When it is not fitted, or the folder cannot be written.
+        """
+        check_is_fitted(self)
+        saving.save(self, folder)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], **parameters: Any) -> Self:
+        """The estimator that was saved.
+
+        Parameters
+        ----------
+        folder : path
+            As given to `save`.
+        **parameters
+            In the place of the saved ones; needed for an activation, a loss or an optimizer that is code. Without
+            them, a scorer, callbacks or a random state that are objects are their defaults.
+
+        Raises
+        ------
+        ModelError
+            When the folder holds no such estimator, a damaged one, or one that needs what was not given.
+        """
+        return saving.load(cls, folder, parameters)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
@@ -12,7 +12,7 @@ from sklearn.utils import column_or_1d, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from twopass import nn
 from twopass.nn.types import Array
@@ -142,8 +142,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Notes
     -----
-    Where a probability rounds to 0 or 1, scikit-learn clips it before it takes the logarithm. Here the loss is computed from the
-    logits, and is right for those samples too.
+    Where a probability rounds to 0 or 1, scikit-learn clips it before it takes the logarithm. Here the loss is computed
+    from the logits, and is right for those samples too.
 
     Examples
     --------
@@ -156,7 +156,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,
         "loss": [StrOptions({"log_loss", "focal", "hinge"}), callable],
         "class_weight": [dict, StrOptions({"balanced"}), None],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
@@ -12,7 +12,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from twopass import nn
 from twopass.errors import ArgumentError, compose
@@ -157,7 +157,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     (200, 3)
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,
         "loss": [StrOptions(set(_LOSSES)), callable],
         "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],

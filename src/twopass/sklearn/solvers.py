@@ -1,8 +1,8 @@
 """The stochastic solvers of scikit-learn, to the letter of their formulas.
 
-They differ from `twopass.optim.SGD` and `twopass.optim.Adam` in where the learning rate and epsilon stand. Their learning rate is
-a part of the state: what changes it from epoch to epoch, or from one estimator of a grid search to the next, does not
-make new code.
+They differ from `twopass.optim.SGD` and `twopass.optim.Adam` in where the learning rate and epsilon stand. Their
+learning rate is a part of the state: what changes it from epoch to epoch, or from one estimator of a grid search to the
+next, does not make new code.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Momentum(Solver):
         p = p + v                      (nesterov: momentum * v - learning_rate * g in the place of v)
 
     Sutskever et al., On the Importance of Initialization and Momentum in Deep Learning (2013), eqs. 1 and 2, and the
-    rewriting of eqs. 3 and 4 that evaluates the gradient at the parameters. As long as the learning rate is constant this is
-    `twopass.optim.SGD`.
+    rewriting of eqs. 3 and 4 that evaluates the gradient at the parameters. As long as the learning rate is constant
+    this is `twopass.optim.SGD`.
     """
 
     momentum: float = 0.9

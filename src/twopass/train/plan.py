@@ -51,10 +51,11 @@ class Plan:
         >>> [plan.batch(step, np.dtype("float64"))[0].tolist() for step in range(plan.steps)]
         [[1.0, 4.0], [3.0, 0.0], [2.0]]
         """
+        order: Array | None = None
         if callable(shuffle):
             order = _checked(shuffle(epoch), len(samples))
-        else:
-            order = np.random.default_rng([seed, epoch]).permutation(len(samples)) if shuffle else None
+        elif shuffle:
+            order = np.random.default_rng([seed, epoch]).permutation(len(samples))
         steps = -(-len(samples) // batch_size)
         return cls(samples, batch_size, order, fold_in(fold_in(seed, epoch), np.arange(steps)))
 

@@ -33,7 +33,6 @@ def make_objective(net: Layer, loss: Loss, partition: Partition) -> Callable[...
     callable
         ``objective(trainable, rest, x, y, sample_weight, key)`` gives ``(objective, (loss, refreshed rest))``.
     """
-
     own = getattr(loss, "objective", None)
 
     def objective(trainable: Tree, rest: list[Any], x: Any, y: Any, weight: Any, key: Any) -> Any:
