@@ -29,7 +29,7 @@ from twopass.sklearn.lbfgs import minimise
 from twopass.sklearn.network import Architecture, Decayed, activate, frozen
 from twopass.sklearn.objectives import Objective, make_objective
 from twopass.sklearn.rows import SparseRows, blocks, is_sparse
-from twopass.sklearn.solvers import AdamHat, Momentum, Solver, with_learning_rate
+from twopass.sklearn.solvers import AdamHat, Momentum, Progress, Solver, with_learning_rate
 from twopass.train import Callback, Partition, Run, State, TimeBudget, Trainer
 from twopass.train.fitting import fit as run_fit
 from twopass.train.native import Programs
@@ -354,10 +354,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         except NotFiniteError as error:
             raise ValueError(f"{_NOT_FINITE} {error}") from error
         else:
-            if not incremental and run.stop_reason is None:
+            if course.diverged is not None:
+                what = "Training has diverged, and ends with the weights of the best validation score"
+                warnings.warn(f"{what}. {course.diverged}", ConvergenceWarning, stacklevel=4)
+            elif not incremental and run.stop_reason is None:
                 what = f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization"
                 warnings.warn(f"{what} hasn't converged yet.", ConvergenceWarning, stacklevel=4)
-        self._optimizer = transformation, trainer.state.optimizer
+        self._optimizer = Progress(transformation, trainer.state.optimizer)
         best = self.early_stopping and self._best_params is not None
         self._keep(self._best_params if best else trainer.params)
 
@@ -449,12 +452,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         )
         trainer.programs = parts.programs
         params = frozen({"alpha": np.array(self.alpha), "net": self._params()}, dtype)
-        kept, state = getattr(self, "_optimizer", (None, None))
-        if not incremental or kept != transformation:
-            state = transformation.init(Partition.of(parts.net, params).split(params)[0])
         trainer.input_shape = (architecture.units[0],)
-        trainer.state = State(params, state)
-        if isinstance(transformation, Solver) and not (incremental and kept == transformation):
+        progress: Progress | None = getattr(self, "_optimizer", None)
+        if incremental and progress is not None and progress.transformation == transformation:
+            trainer.state = State(params, progress.state)
+            return trainer
+        trainer.state = State(params, transformation.init(Partition.of(parts.net, params).split(params)[0]))
+        if isinstance(transformation, Solver):
             trainer.state = with_learning_rate(trainer.state, float(self.learning_rate_init))
         return trainer
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from twopass.errors import NotFiniteError
 from twopass.nn.types import Array
 from twopass.sklearn.rows import SparseRows
 from twopass.sklearn.solvers import with_learning_rate
@@ -73,6 +74,19 @@ class Course(Callback):
         self.estimator = estimator
         self.validation = validation
         self.incremental = incremental
+        self.diverged: NotFiniteError | None = None
+
+    def on_not_finite(self, run: Run, error: NotFiniteError) -> bool:
+        """With early stopping there are weights to go back to: the epoch counts, with numbers that are none."""
+        estimator = self.estimator
+        if not estimator.early_stopping or estimator._best_params is None:
+            return False
+        estimator.n_iter_ += 1
+        for curve in (estimator.loss_curve_, estimator.validation_scores_, estimator.validation_loss_curve_):
+            curve.append(np.nan)
+        self.diverged = error
+        run.stop(str(error))
+        return True
 
     def on_epoch_end(self, run: Run, record: Mapping[str, float]) -> None:
         estimator = self.estimator

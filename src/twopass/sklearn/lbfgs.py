@@ -28,8 +28,8 @@ _FEW = 40
 def minimise(estimator: BaseMLP, net: nn.Layer, objective: Objective, params: Any, samples: Samples) -> Any:
     """The parameters at which the objective of all samples is smallest; sets the estimator's `loss_` and `n_iter_`.
 
-    Byrd, Lu, Nocedal and Zhu, A Limited Memory Algorithm for Bound Constrained Optimization (1995). The gradient is that
-    of the loss that the line search sees, also for several outputs.
+    Byrd, Lu, Nocedal and Zhu, A Limited Memory Algorithm for Bound Constrained Optimization (1995). The gradient is
+    that of the loss that the line search sees, also for several outputs.
     """
     partition = Partition.of(net, params)
     gradient: Any = make_gradient(net, objective, partition)

@@ -16,6 +16,7 @@ from twopass import nn, optim, tree
 from twopass.errors import ArgumentError, ModelError, compose
 from twopass.io import load_model, unpack
 from twopass.sklearn.network import Decayed, frozen
+from twopass.sklearn.solvers import Progress
 from twopass.train import Partition, State, Trainer
 
 if TYPE_CHECKING:
@@ -39,11 +40,12 @@ def save(estimator: BaseMLP, folder: str | os.PathLike[str]) -> None:
     architecture, dtype = estimator._architecture, estimator.coefs_[0].dtype
     params = frozen(estimator._params(), dtype)
     trainable, _ = Partition.of(architecture.net, params).split(params)
-    transformation, state = getattr(estimator, "_optimizer", (None, None))
-    if transformation is None or not _is_written(transformation):
-        transformation, optimizer = optim.SGD(float(estimator.learning_rate_init)), None
-    else:
-        optimizer = _like(transformation.init(trainable), state)
+    progress: Progress | None = getattr(estimator, "_optimizer", None)
+    transformation: optim.Transformation = optim.SGD(float(estimator.learning_rate_init))
+    optimizer = None
+    if progress is not None and _is_written(progress.transformation):
+        transformation = progress.transformation
+        optimizer = _like(transformation.init(trainable), progress.state)
     loss = estimator._objective().loss
     trainer = Trainer(architecture.net, loss, transformation, seed=0, dtype=dtype)
     trainer.input_shape = (estimator.n_features_in_,)
@@ -110,7 +112,7 @@ def _set_arrays(estimator: Any, tensors: Mapping[str, Any], dtype: np.dtype[Any]
         plain = transformation.init(Partition.of(architecture.net, params).split(params)[0])
         found = tree.map(np.array, unpack(tensors, plain, "optimizer"))
         own = transformation.init(Partition.of(Decayed(architecture.net), whole).split(whole)[0])
-        estimator._optimizer = transformation, _like(own, found)
+        estimator._optimizer = Progress(transformation, _like(own, found))
 
 
 def _like(structure: Any, leaves: Any) -> Any:

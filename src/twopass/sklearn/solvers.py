@@ -16,7 +16,7 @@ from twopass import optim, tree
 from twopass.optim.transformation import advanced, cast, map_leaves, zeros_like
 from twopass.train import State
 
-__all__ = ["AdamHat", "Momentum", "Solver", "with_learning_rate"]
+__all__ = ["AdamHat", "Momentum", "Progress", "Solver", "with_learning_rate"]
 
 Tree = Any
 
@@ -96,6 +96,27 @@ class AdamHat(Solver):
         updates, first, second = map_leaves(moved, 3, grads, state["first_moment"], state["second_moment"])
         moments = {"first_moment": first, "second_moment": second}
         return updates, {"learning_rate": state["learning_rate"], "step": step, **moments}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Progress:
+    """How far a solver has come: what a `partial_fit` goes on from.
+
+    Parameters
+    ----------
+    transformation : Transformation
+        The solver.
+    state : tree of arrays
+        Its state after the last step.
+    """
+
+    transformation: optim.Transformation
+    state: Tree
+
+    @property
+    def learning_rate(self) -> float | None:
+        """The learning rate of the next step."""
+        return self.transformation.current_learning_rate(self.state)
 
 
 def with_learning_rate(state: State, rate: float) -> State:
