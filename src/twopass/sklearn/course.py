@@ -106,10 +106,10 @@ class Course(Callback):
         if estimator._no_improvement_count > estimator.n_iter_no_change:
             self._give_up(run)
 
+    @np.errstate(over="ignore", invalid="ignore")  # a network that diverges shows it in the numbers
     def _validate(self, run: Run, validation: Validation) -> None:
         estimator, outputs = self.estimator, validation.outputs(run)
-        with np.errstate(over="ignore", invalid="ignore"):  # a network that diverges shows it in the numbers
-            loss = float(run.loss_function(outputs, validation.target, sample_weight=validation.weight))
+        loss = float(run.loss_function(outputs, validation.target, sample_weight=validation.weight))
         estimator.validation_loss_curve_.append(loss)
         if estimator.scoring == "loss":
             score = -loss
