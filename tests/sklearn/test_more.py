@@ -327,6 +327,7 @@ def test_metadata_are_routed(iris):
     weight = np.linspace(0, 1, 150)
     with sklearn.config_context(enable_metadata_routing=True):
         model = classifier(max_iter=3).set_fit_request(sample_weight=True, validation_data=True)
+        model.set_score_request(sample_weight=True)
         pipeline = make_pipeline(StandardScaler().set_fit_request(sample_weight=True), model)
         pipeline.fit(*iris, sample_weight=weight, validation_data=(iris[0][:9], iris[1][:9]))
         scores = cross_validate(model, *iris, params={"sample_weight": weight}, cv=2)["test_score"]

@@ -17,7 +17,7 @@ from twopass.train import Callback, Run
 if TYPE_CHECKING:
     from twopass.sklearn.base import BaseMLP
 
-__all__ = ["Course", "Validation"]
+__all__ = ["Course", "Hooks", "Validation"]
 
 #: How many samples are validated together.
 _BATCH = 4096

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,10 @@ def minimise(estimator: BaseMLP, net: nn.Layer, objective: Objective, params: An
     that of the loss that the line search sees, also for several outputs.
     """
     partition = Partition.of(net, params)
-    gradient: Any = make_gradient(net, objective, partition)
     if estimator.backend == "llvm" or (estimator.backend == "auto" and estimator.max_iter > _FEW):
-        gradient = compile(gradient, threads=estimator.threads)
+        gradient = _compiled_gradient(net, objective, partition, estimator.threads)
+    else:
+        gradient = make_gradient(net, objective, partition)
     trainable, rest = partition.split(params)
     dtype = trainable["net"][0]["weight"].dtype
 
@@ -63,6 +65,19 @@ def minimise(estimator: BaseMLP, net: nn.Layer, objective: Objective, params: An
         message = result.message if isinstance(result.message, str) else result.message.decode("latin1")
         warnings.warn(_not_converged(estimator, result, message), ConvergenceWarning, stacklevel=6)
     return partition.join(_unpacked(result.x, trainable, dtype), rest)
+
+
+@functools.lru_cache(maxsize=32)
+def _kept_gradient(net: nn.Layer, objective: Objective, partition: Partition, threads: int | None) -> Any:
+    return compile(make_gradient(net, objective, partition), threads=threads)
+
+
+def _compiled_gradient(*key: Any) -> Any:
+    """The compiled gradient; the one of another estimator, if it is the same."""
+    try:
+        return _kept_gradient(*key)
+    except TypeError:  # something in it has no hash
+        return _kept_gradient.__wrapped__(*key)
 
 
 def _not_converged(estimator: BaseMLP, result: Any, message: str) -> str:

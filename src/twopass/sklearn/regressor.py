@@ -145,8 +145,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     --------
     >>> from sklearn.datasets import make_regression
     >>> x, y = make_regression(200, 4, noise=5.0, random_state=0)
-    >>> model = MLPRegressor(hidden_layer_sizes=20, solver="lbfgs", max_iter=500, random_state=0).fit(x, y)
-    >>> model.score(x, y) > 0.99
+    >>> y = y / y.std()
+    >>> model = MLPRegressor(hidden_layer_sizes=20, solver="lbfgs", alpha=1.0, tol=1e-3, random_state=0).fit(x, y)
+    >>> model.score(x, y) > 0.98
     True
 
     The middle and a band that should hold 80% of the targets:
