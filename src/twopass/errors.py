@@ -106,15 +106,15 @@ class MissingLibraryError(TwopassError, ImportError):
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 #: Frames of these libraries are never "the user's line".
-_LIBRARIES = (_PACKAGE, os.sep + os.path.join("numpy", ""))
+_LIBRARIES = (os.sep + os.path.join("numpy", ""), os.path.join("site-packages", "sklearn", ""))
 #: Below these frames there is no user's line: a command was typed.
 _COMMAND_LINE = os.path.join(_PACKAGE, "cli", "")
 
 
 @functools.lru_cache(maxsize=1024)
 def is_user_file(filename: str) -> bool:
-    """Whether a source file belongs to neither twopass nor NumPy."""
-    return not (filename.startswith(_PACKAGE) or _LIBRARIES[1] in filename)
+    """Whether a source file belongs to neither twopass nor NumPy, nor to scikit-learn, which calls the estimators."""
+    return not (filename.startswith(_PACKAGE) or any(library in filename for library in _LIBRARIES))
 
 
 def _is_users(frame: FrameType) -> bool:

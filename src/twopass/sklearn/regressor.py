@@ -285,7 +285,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if self._kind is not nn.pinball:
             return ()
         given = self.loss.keywords.get("quantile", 0.5) if isinstance(self.loss, functools.partial) else self.quantile
-        return tuple(map(float, np.atleast_1d(given)))
+        levels = tuple(map(float, np.atleast_1d(given)))
+        if not levels or not all(0 < level < 1 for level in levels):
+            what = f"quantile must be one level in (0, 1) or several, not {given!r}"
+            raise ArgumentError(compose(what, instead="Write quantile=(0.1, 0.5, 0.9)."))
+        return levels
 
     def _loss_and_units(self) -> tuple[Any, int, str]:
         activation = "exp" if self._kind == "poisson" else "identity"
@@ -300,13 +304,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         # What the losses of `twopass.nn` take: as many columns as outputs, or none.
         return target.reshape(-1, 1) if target.ndim == 1 and not self._levels else target
 
+    def _shown(self, outputs: Any) -> Any:
+        found = activate(self.out_activation_, outputs)
+        return found[:, : self.n_outputs_] if self._kind is nn.gaussian_nll else found  # not the variances
+
     def _of_outputs(self, outputs: Array) -> Array:
-        found: Array = activate(self.out_activation_, outputs)
-        if self._levels:
-            found = found[:, self._middle :: len(self._levels)] if self.n_outputs_ == 1 else found
-        elif self._kind is nn.gaussian_nll:
-            found = found[:, : self.n_outputs_]
-        return found.ravel() if found.shape[1] == 1 else found
+        found: Array = self._shown(outputs)
+        if len(self._levels) > 1:
+            found = found[:, self._middle]
+        return found.ravel() if found.ndim == 1 or found.shape[1] == 1 else found
 
     @property
     def _middle(self) -> int:
