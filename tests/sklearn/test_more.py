@@ -401,3 +401,17 @@ def test_equal_losses_share_their_programs(iris):
         loss = functools.partial(tp.nn.softmax_cross_entropy, label_smoothing=0.1)
         clone(classifier(loss=loss, max_iter=2)).fit(*iris)
     assert _kept_parts.cache_info().misses == 1
+
+
+def test_predictions_are_those_of_the_weights(iris):
+    model = classifier(max_iter=2, batch_norm=True).fit(*iris)
+    before = model.predict_proba(iris[0])
+    model.set_params(hidden_layer_sizes=(3, 3), batch_norm=False)
+    with pytest.raises(ValueError, match="hidden"):
+        model.set_params(dropout=(0.1, 0.2)).predict(iris[0])
+    np.testing.assert_array_equal(model.set_params(dropout=0.0).predict_proba(iris[0]), before)
+
+
+def test_negative_weights_are_refused(iris):
+    with pytest.raises(ValueError, match=r"[Nn]egative"):
+        classifier().fit(*iris, sample_weight=np.full(150, -1.0))

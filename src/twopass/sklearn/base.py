@@ -8,7 +8,7 @@ import os
 import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -17,13 +17,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from twopass import nn, optim
 from twopass.errors import ArgumentError, NotFiniteError, compose
 from twopass.nn.types import Array
 from twopass.sklearn import saving
+from twopass.sklearn.constraints import CONSTRAINTS
 from twopass.sklearn.course import Course, Hooks, Validation
 from twopass.sklearn.lbfgs import minimise
 from twopass.sklearn.network import Architecture, Decayed, activate, frozen
@@ -44,45 +44,10 @@ except ImportError:  # pragma: no cover - older versions have no callbacks
         """Nothing."""
 
 
-__all__ = ["CONSTRAINTS", "BaseMLP"]
+__all__ = ["BaseMLP"]
 
 #: Steps that NumPy makes in the time in which one program is compiled, or is read from the cache.
 _STEPS_OF_A_PROGRAM = 60
-
-CONSTRAINTS: dict[str, list[Any]] = {
-    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions(set(nn.activations.names())), callable, "array-like"],
-    "solver": [StrOptions({"lbfgs", "sgd", "adam"}), optim.Transformation],
-    "alpha": [Interval(Real, 0, None, closed="left")],
-    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
-    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-    "power_t": [Interval(Real, 0, None, closed="left")],
-    "max_iter": [Interval(Integral, 1, None, closed="left")],
-    "shuffle": ["boolean"],
-    "random_state": ["random_state"],
-    "tol": [Interval(Real, 0, None, closed="left")],
-    "verbose": ["verbose"],
-    "warm_start": ["boolean"],
-    "momentum": [Interval(Real, 0, 1, closed="both")],
-    "nesterovs_momentum": ["boolean"],
-    "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-    "beta_1": [Interval(Real, 0, 1, closed="left")],
-    "beta_2": [Interval(Real, 0, 1, closed="left")],
-    "epsilon": [Interval(Real, 0, None, closed="neither")],
-    "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-    "max_fun": [Interval(Integral, 1, None, closed="left")],
-    "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
-    "batch_norm": ["boolean"],
-    "scoring": [str, callable, None],
-    "max_time": [Interval(Real, 0, None, closed="neither"), None],
-    "callbacks": ["array-like", None],
-    "n_layers": [Interval(Integral, 1, None, closed="left"), None],
-    "layer_width": [Interval(Integral, 1, None, closed="left"), None],
-    "backend": [StrOptions({"auto", "llvm", "numpy"})],
-    "threads": [Interval(Integral, 1, None, closed="left"), None],
-}
 
 
 class _Parts(NamedTuple):
@@ -210,7 +175,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     @property
     def _architecture(self) -> Architecture:
-        return self._make_architecture(self.coefs_[0].shape[0])
+        """Of the weights that there are, whatever the parameters say of sizes meanwhile."""
+        units = (self.coefs_[0].shape[0], *(weight.shape[1] for weight in self.coefs_))
+        rates = tuple(map(float, self._per_layer("dropout", len(units) - 2)))
+        return Architecture(units, self._per_layer("activation", len(units) - 2), rates, hasattr(self, "norms_"))
 
     def _params(self) -> list[Any]:
         """The tree of the network's parameters, of the attributes that the user sees."""
@@ -219,7 +187,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     def _attributes(self, params: Any) -> dict[str, Any]:
         """The attributes for the tree of the network's parameters."""
         coefs, intercepts, norms = self._architecture.lists(params["net"])
-        return {"coefs_": coefs, "intercepts_": intercepts, **({"norms_": norms} if self.batch_norm else {})}
+        return {"coefs_": coefs, "intercepts_": intercepts, **({"norms_": norms} if norms else {})}
 
     def _keep(self, params: Any) -> None:
         for name, value in self._attributes(params).items():
@@ -232,16 +200,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.n_layers_ = len(architecture.units)
         self.out_activation_ = self._loss_and_units()[2]
         self.coefs_, self.intercepts_ = architecture.draw(self._random_state, dtype)
-        self.norms_ = architecture.initial_norms(dtype)
-        if not self.batch_norm:
-            del self.norms_
-        self._best_params: Any = None
+        self.__dict__.pop("norms_", None)
+        if self.batch_norm:
+            self.norms_ = architecture.initial_norms(dtype)
         if self._is_stochastic:
             self._begin_curves()
 
     def _begin_curves(self) -> None:
         """What the stochastic solvers keep from epoch to epoch, before the first one."""
         self.loss_curve_ = []
+        self._best_params: Any = None
         self._no_improvement_count = 0
         self.validation_scores_ = None
         self.validation_loss_curve_ = None
@@ -285,7 +253,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         given = X, y
         X, y = self._validate_input(X, y, incremental, reset=first)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X)
+            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
         architecture = self._make_architecture(X.shape[1])
         self._random_state = check_random_state(self.random_state)

@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_array, validate_data
 
 from twopass import nn
 from twopass.nn.types import Array
-from twopass.sklearn.base import CONSTRAINTS, BaseMLP
+from twopass.sklearn.base import BaseMLP
+from twopass.sklearn.constraints import CONSTRAINTS
 from twopass.sklearn.course import Validation
 from twopass.sklearn.network import activate
 from twopass.sklearn.objectives import BINARY, function_of

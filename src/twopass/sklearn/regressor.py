@@ -17,7 +17,8 @@ from sklearn.utils.validation import check_array, validate_data
 from twopass import nn
 from twopass.errors import ArgumentError, compose
 from twopass.nn.types import Array
-from twopass.sklearn.base import CONSTRAINTS, BaseMLP
+from twopass.sklearn.base import BaseMLP
+from twopass.sklearn.constraints import CONSTRAINTS
 from twopass.sklearn.course import Validation
 from twopass.sklearn.network import activate
 

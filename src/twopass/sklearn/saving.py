@@ -103,7 +103,7 @@ def _set_arrays(estimator: Any, tensors: Mapping[str, Any], dtype: np.dtype[Any]
     params = unpack({name: tensor for name, tensor in tensors.items() if name.startswith("params.")}, like, "params")
     coefs, intercepts, norms = architecture.lists(params)
     estimator.coefs_, estimator.intercepts_ = coefs, intercepts
-    if estimator.batch_norm:
+    if norms:
         estimator.norms_ = norms
     whole = frozen({"alpha": np.array(estimator.alpha), "net": params}, dtype)
     estimator._best_params = whole if estimator.early_stopping else None
