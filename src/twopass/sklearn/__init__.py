@@ -11,6 +11,14 @@ True
 ``docs/estimators.md`` shows what they can do beyond that.
 """
 
+from twopass.errors import MissingLibraryError, compose
+
+try:
+    import sklearn as _sklearn  # noqa: F401
+except ImportError as _error:
+    _what = "twopass.sklearn needs scikit-learn, which is not installed"
+    raise MissingLibraryError(compose(_what, instead="Type pip install 'twopass[sklearn]'.")) from _error
+
 from twopass.sklearn.classifier import MLPClassifier
 from twopass.sklearn.regressor import MLPRegressor
 
