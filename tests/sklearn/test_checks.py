@@ -11,9 +11,14 @@ from twopass.sklearn import MLPClassifier, MLPRegressor
 ESTIMATORS = [
     MLPClassifier(),
     MLPRegressor(),
-    MLPClassifier(solver="lbfgs", max_iter=60, class_weight="balanced", n_layers=2, layer_width=10),
+    MLPClassifier(solver="lbfgs", max_iter=40, class_weight="balanced", n_layers=2, layer_width=10),
     MLPRegressor(
-        "huber", solver=tp.optim.SGD(0.01, momentum=0.9), activation=["silu", "tanh"], hidden_layer_sizes=(9, 8)
+        "huber",
+        solver=tp.optim.SGD(0.01, momentum=0.9),
+        activation=["silu", "tanh"],
+        n_layers=2,
+        layer_width=9,
+        max_iter=40,
     ),
 ]
 
