@@ -5,21 +5,12 @@ from __future__ import annotations
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-import twopass as tp
 from twopass.sklearn import MLPClassifier, MLPRegressor
 
 ESTIMATORS = [
     MLPClassifier(),
     MLPRegressor(),
     MLPClassifier(solver="lbfgs", max_iter=40, class_weight="balanced", n_layers=2, layer_width=10),
-    MLPRegressor(
-        "huber",
-        solver=tp.optim.SGD(0.01, momentum=0.9),
-        activation=["silu", "tanh"],
-        n_layers=2,
-        layer_width=9,
-        max_iter=40,
-    ),
 ]
 
 
