@@ -11,8 +11,8 @@ from twopass.nn.types import Array
 
 __all__ = ["SparseRows", "blocks", "is_sparse"]
 
-#: How many numbers of a sparse matrix are dense at a time.
-_NUMBERS = 1 << 22
+#: How many numbers a layer gives at a time in prediction: so many stay in the cache of a core.
+_NUMBERS = 1 << 16
 
 
 def is_sparse(x: Any) -> bool:
@@ -44,7 +44,7 @@ class SparseRows:
 
 
 def blocks(x: Any, widest: int) -> Iterator[Array]:
-    """A matrix in blocks of rows, dense, that are small enough to be multiplied by layers of some width."""
+    """A matrix in blocks of rows, dense, that are small enough for layers of some width."""
     rows = SparseRows(x) if is_sparse(x) else x
     size = max(64, _NUMBERS // max(1, widest, x.shape[1] if is_sparse(x) else 1))
     for start in range(0, len(rows), size):
