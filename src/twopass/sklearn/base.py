@@ -48,6 +48,8 @@ __all__ = ["BaseMLP"]
 
 #: Steps that NumPy makes in the time in which one program is compiled, or is read from the cache.
 _STEPS_OF_A_PROGRAM = 60
+#: Operations in the largest product of a step for which a second thread pays, also where other programs want it.
+_WORTH_THREADS = 1e7
 
 
 class _Parts(NamedTuple):
@@ -300,9 +302,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             weight = np.ascontiguousarray(weight, X.dtype)
         samples = Samples(x, np.ascontiguousarray(self._target(y, X.dtype)), weight, rows)
         batch_size = self._batch_size(len(samples))
-        trainer = self._trainer(
-            transformation, incremental, X.dtype, self._chosen_backend(len(samples), batch_size, incremental)
-        )
+        backend = self._chosen_backend(len(samples), batch_size, incremental)
+        trainer = self._trainer(transformation, incremental, X.dtype, backend, self._chosen_threads(batch_size))
         course = Course(self, validation, incremental)
         callbacks: list[Callback] = [course, *hooks, *self._own_callbacks()]
         if self.max_time is not None:
@@ -415,10 +416,17 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             made = steps * self.max_iter
         return "auto" if made > programs * _STEPS_OF_A_PROGRAM else "numpy"
 
-    def _trainer(self, transformation: Any, incremental: bool, dtype: np.dtype[Any], backend: str) -> Trainer:
+    def _chosen_threads(self, batch_size: int) -> int | None:
+        """One for small steps, else as many as the compiler finds to pay; the result is the same."""
+        largest = max(weight.size for weight in self.coefs_)
+        return 1 if self.threads is None and 2.0 * batch_size * largest < _WORTH_THREADS else self.threads
+
+    def _trainer(
+        self, transformation: Any, incremental: bool, dtype: np.dtype[Any], backend: str, threads: int | None
+    ) -> Trainer:
         """A trainer that goes on from the estimator's weights."""
         architecture = self._architecture
-        parts = _parts(architecture, self._objective(), transformation, dtype, self.threads)
+        parts = _parts(architecture, self._objective(), transformation, dtype, threads)
         seed = self._random_state.randint(2**31) + self.t_ if architecture.is_random else 0
         trainer = Trainer(
             parts.net,
@@ -427,7 +435,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             seed=int(seed),
             dtype=dtype,
             backend=backend,
-            threads=self.threads,
+            threads=threads,
         )
         trainer.programs = parts.programs
         params = frozen({"alpha": np.array(self.alpha), "net": self._params()}, dtype)
