@@ -16,6 +16,7 @@ from twopass.sklearn.objectives import Objective
 from twopass.train import Partition
 from twopass.train.samples import Samples
 from twopass.train.step import make_gradient
+from twopass.train.threads import blas_threads
 
 if TYPE_CHECKING:
     from twopass.sklearn.base import BaseMLP
@@ -50,7 +51,8 @@ def minimise(estimator: BaseMLP, net: nn.Layer, objective: Objective, params: An
         print(f"Iteration {show.iterations}, loss = {intermediate_result.fun:.8f}")  # type: ignore[attr-defined]
 
     show.iterations = 0  # type: ignore[attr-defined]
-    with np.errstate(over="ignore", invalid="ignore"):  # a step too far: the line search goes back
+    threads = blas_threads(estimator.threads, trainable, len(samples))
+    with threads, np.errstate(over="ignore", invalid="ignore"):  # a step too far: the line search goes back
         result = scipy.optimize.minimize(
             evaluate,
             _packed(trainable),
