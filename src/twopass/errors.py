@@ -129,14 +129,18 @@ class MissingLibraryError(TwopassError, ImportError):
 BUFFER = "make the array with tp.zeros(n) or np.zeros_like(x, shape=n), or build it with np.stack([...])"
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 #: Frames of these libraries are never "the user's line".
-_LIBRARIES = (os.sep + os.path.join("numpy", ""), os.sep + os.path.join("scipy", ""))
+_LIBRARIES = (
+    os.sep + os.path.join("numpy", ""),
+    os.sep + os.path.join("scipy", ""),
+    os.path.join("site-packages", "sklearn", ""),
+)
 #: Below these frames there is no user's line: a command was typed.
 _COMMAND_LINE = os.path.join(_PACKAGE, "cli", "")
 
 
 @functools.lru_cache(maxsize=1024)
 def is_user_file(filename: str) -> bool:
-    """Whether a source file belongs to neither twopass nor NumPy nor SciPy."""
+    """Whether a source file is the user's: not of twopass, NumPy, SciPy, or scikit-learn, which calls estimators."""
     return not (filename.startswith(_PACKAGE) or any(library in filename for library in _LIBRARIES))
 
 

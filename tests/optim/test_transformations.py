@@ -37,7 +37,7 @@ def params() -> Any:
 
 def concrete(cls: type[Any]) -> set[type[Any]]:
     below = [found for subclass in cls.__subclasses__() for found in concrete(subclass)]
-    return {found for found in (cls, *below) if found.__module__.startswith("twopass.")}
+    return {found for found in (cls, *below) if found.__module__.startswith("twopass.optim.")}
 
 
 def test_every_transformation_is_tested() -> None:

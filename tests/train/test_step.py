@@ -136,3 +136,27 @@ def test_partition_takes_apart_and_joins() -> None:
     joined = partition.join(*partition.split(params))
     assert tree.structure(joined) == tree.structure(params)
     assert all(a is b for a, b in zip(tree.leaves(joined), tree.leaves(params), strict=True))
+
+
+def test_a_loss_may_say_what_is_descended_and_what_is_reported() -> None:
+    class Halved:
+        """Descends half of the error and the squared weights by the size of the batch, reports the error."""
+
+        def __call__(self, prediction: Any, target: Any, *, sample_weight: Any = None) -> Any:
+            return np.mean(np.square(prediction - target))
+
+        def objective(self, prediction: Any, target: Any, sample_weight: Any, params: Any) -> Any:
+            error = self(prediction, target)
+            return 0.5 * error + np.sum(np.square(params["weight"])) / len(target), error
+
+    net = nn.Dense(1, use_bias=False)
+    params = net.init(0, (2,), np.float64)
+    partition = Partition.of(net, params)
+    x, y = np.array([[1.0, 2.0], [3.0, -1.0]]), np.ones((2, 1))
+    step = make_step(net, Halved(), optim.SGD(0.1), partition)
+    state = optim.SGD(0.1).init(partition.split(params)[0])
+    moved, _, reported = step(params, state, x, y, None, 0)
+    weight = params["weight"]
+    error = x @ weight - y
+    np.testing.assert_allclose(reported, np.mean(error**2))
+    np.testing.assert_allclose(moved["weight"], weight - 0.1 * (x.T @ error / 2 + weight))

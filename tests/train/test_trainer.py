@@ -354,3 +354,20 @@ def test_the_users_arrays_are_left_alone() -> None:
     np.testing.assert_array_equal(x, before[0])
     np.testing.assert_array_equal(y, before[1])
     assert x.flags.writeable
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+def test_the_order_of_the_samples_can_be_given(backend: str) -> None:
+    x, y = line(40)
+    order = np.random.default_rng(0).permutation(40)
+    given, sorted_before = regressor(backend=backend), regressor(backend=backend)
+    given.fit(x, y, epochs=2, batch_size=16, shuffle=lambda epoch: order if epoch == 2 else np.arange(40))
+    sorted_before.fit(x, y, batch_size=16, shuffle=False)
+    sorted_before.fit(x[order], y[order], batch_size=16, shuffle=False)
+    assert same_bits(given.params, sorted_before.params)
+
+
+@pytest.mark.parametrize("order", [np.arange(39), np.arange(40) + 1, np.arange(40.0)])
+def test_an_order_of_other_samples_is_refused(order: np.ndarray) -> None:
+    with pytest.raises(ArgumentError, match="no array of 40 positions from 0 to 39"):
+        regressor(backend="numpy").fit(*line(40), shuffle=lambda epoch: order)

@@ -18,7 +18,7 @@ from twopass.train.evaluation import Mean
 from twopass.train.history import record_epoch
 from twopass.train.native import make_steps
 from twopass.train.parameters import first_not_finite
-from twopass.train.plan import Chunk, Plan
+from twopass.train.plan import Chunk, Plan, Shuffle
 from twopass.train.samples import Samples
 from twopass.train.step import Loss
 
@@ -40,8 +40,8 @@ class Run:
         What it learns from, and what it is evaluated on after each epoch (or None).
     batch_size : int
         Rows in a batch; the last one of an epoch may be smaller.
-    shuffle : bool
-        Whether each epoch has an order of its own.
+    shuffle : bool or callable
+        Whether each epoch has an order of its own, or the function of the epoch's number that gives it.
     loss_function : callable
         The trainer's loss, with the class weights of this fit.
     first_epoch, last_epoch : int
@@ -60,7 +60,7 @@ class Run:
     samples: Samples
     validation: Samples | None
     batch_size: int
-    shuffle: bool
+    shuffle: Shuffle
     loss_function: Loss
     first_epoch: int
     last_epoch: int

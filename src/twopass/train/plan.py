@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from twopass.errors import ArgumentError, compose
 from twopass.nn.random import fold_in
 from twopass.train.parameters import State
 from twopass.train.samples import Array, Batch, Samples
 
-__all__ = ["Chunk", "Plan"]
+__all__ = ["Chunk", "Plan", "Shuffle"]
+
+#: Whether each epoch has an order of its own, or the function that gives it: of the epoch's number, always the same.
+Shuffle = bool | Callable[[int], Array]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -36,7 +41,7 @@ class Plan:
     keys: Array
 
     @classmethod
-    def of(cls, samples: Samples, batch_size: int, shuffle: bool, seed: int, epoch: int) -> Plan:
+    def of(cls, samples: Samples, batch_size: int, shuffle: Shuffle, seed: int, epoch: int) -> Plan:
         """The plan of an epoch: a function of these alone.
 
         Examples
@@ -46,7 +51,11 @@ class Plan:
         >>> [plan.batch(step, np.dtype("float64"))[0].tolist() for step in range(plan.steps)]
         [[1.0, 4.0], [3.0, 0.0], [2.0]]
         """
-        order = np.random.default_rng([seed, epoch]).permutation(len(samples)) if shuffle else None
+        order: Array | None = None
+        if callable(shuffle):
+            order = _checked(shuffle(epoch), len(samples))
+        elif shuffle:
+            order = np.random.default_rng([seed, epoch]).permutation(len(samples))
         steps = -(-len(samples) // batch_size)
         return cls(samples, batch_size, order, fold_in(fold_in(seed, epoch), np.arange(steps)))
 
@@ -76,6 +85,15 @@ class Plan:
     def batch(self, step: int, dtype: np.dtype[Any]) -> Batch:
         """The samples of a step."""
         return self.samples.batch(self.positions(step), dtype)
+
+
+def _checked(order: Any, count: int) -> Array:
+    """An order of the user's: compiled code would take other rows for those that do not exist."""
+    found = np.asarray(order)
+    if found.shape != (count,) or found.dtype.kind not in "iu" or found.min() < 0 or found.max() >= count:
+        what = f"the order of the epoch is no array of {count} positions from 0 to {count - 1}"
+        raise ArgumentError(compose(what, instead="Write shuffle=lambda epoch: rng.permutation(n_samples)."))
+    return found
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from twopass.api import value_and_grad
 from twopass.nn import Layer
 from twopass.train.parameters import Partition, Tree, read_only
 
-__all__ = ["Loss", "Step", "make_objective", "make_step"]
+__all__ = ["Loss", "Step", "make_gradient", "make_objective", "make_step"]
 
 Loss = Callable[..., Any]
 #: ``step(params, optimizer_state, x, y, sample_weight, key) -> (params, optimizer_state, loss)``
@@ -24,19 +24,33 @@ Step = Callable[[Tree, Tree, Any, Any, Any, Any], tuple[Tree, Tree, Any]]
 def make_objective(net: Layer, loss: Loss, partition: Partition) -> Callable[..., tuple[Any, tuple[Any, list[Any]]]]:
     """The function that training descends: mean loss of a batch plus penalties.
 
+    A loss can have it otherwise: with a method ``objective(prediction, target, sample_weight, params)``, which gives
+    the number that is descended and the one that is reported. It sees the parameters, so a penalty can depend on the
+    batch.
+
     Returns
     -------
     callable
         ``objective(trainable, rest, x, y, sample_weight, key)`` gives ``(objective, (loss, refreshed rest))``.
     """
+    own = getattr(loss, "objective", None)
 
     def objective(trainable: Tree, rest: list[Any], x: Any, y: Any, weight: Any, key: Any) -> Any:
         params = partition.join(trainable, rest)
         prediction, refreshed = net.apply(params, x, training=True, key=key)
-        value = loss(prediction, y) if weight is None else loss(prediction, y, sample_weight=weight)
-        return value + net.penalty(params), (value, partition.rest(refreshed))
+        if own is not None:
+            descended, value = own(prediction, y, weight, params)
+        else:
+            value = loss(prediction, y) if weight is None else loss(prediction, y, sample_weight=weight)
+            descended = value + net.penalty(params)
+        return descended, (value, partition.rest(refreshed))
 
     return objective
+
+
+def make_gradient(net: Layer, loss: Loss, partition: Partition) -> Callable[..., Any]:
+    """The objective and its gradient: ``((objective, (loss, refreshed rest)), gradient)``, for optimizers of others."""
+    return value_and_grad(make_objective(net, loss, partition), has_aux=True)
 
 
 def make_step(net: Layer, loss: Loss, optimizer: optim.Transformation, partition: Partition) -> Step:
@@ -75,7 +89,7 @@ def make_step(net: Layer, loss: Loss, optimizer: optim.Transformation, partition
     >>> losses[0] > losses[1] > losses[2]
     True
     """
-    differentiate = value_and_grad(make_objective(net, loss, partition), has_aux=True)
+    differentiate = make_gradient(net, loss, partition)
 
     def step(params: Tree, state: Tree, x: Any, y: Any, weight: Any, key: Any) -> tuple[Tree, Tree, Any]:
         trainable, rest = partition.split(params)

@@ -20,6 +20,7 @@ from twopass.train.fitting import Run, fit
 from twopass.train.history import History
 from twopass.train.native import Programs, check_backend
 from twopass.train.parameters import Partition, State, conforming, read_only
+from twopass.train.plan import Shuffle
 from twopass.train.samples import Samples, as_arrays, as_samples, check_targets, input_shape, is_surely_finite
 from twopass.train.weights import weighted_loss
 
@@ -200,7 +201,7 @@ class Trainer:
         epochs: int = 1,
         batch_size: int = 32,
         *,
-        shuffle: bool = True,
+        shuffle: Shuffle = True,
         validation_data: tuple[Any, ...] | None = None,
         validation_split: float | None = None,
         sample_weight: Any = None,
@@ -223,8 +224,9 @@ class Trainer:
             Passes over the samples.
         batch_size : int
             Samples in a step; the last batch of an epoch may be smaller.
-        shuffle : bool
-            Whether each epoch takes the samples in a new order.
+        shuffle : bool or callable
+            Whether each epoch takes the samples in a new order; or a function that gives the order, a permutation,
+            from the number of the epoch.
         validation_data : tuple (x, y) or (x, y, sample_weight), optional
             Evaluated after each epoch.
         validation_split : float, optional
