@@ -95,7 +95,7 @@ class Inputs:
         """
         seen: set[int] = set()
         owned = []
-        for value, leaf, given in zip(map(standard, values), self.leaves, self.given, strict=True):
+        for value, leaf, given in zip(values, self.leaves, self.given, strict=True):
             result = _owned(np.zeros_like(leaf) if value is None else value, leaf, seen)
             seen.add(id(result))
             if type(given) in _NUMBERS and type(result) is not Array:
@@ -112,6 +112,7 @@ def _owned(value: Any, leaf: Any, seen: set[int]) -> Any:
     if type(value) is np.ndarray is type(leaf):
         flags = value.flags
         return value if flags.owndata and flags.writeable and id(value) not in seen else value.copy()
+    value = standard(value)
     if type(value) is Array:
         return value._clone()  # one cotangent may have come to several leaves
     if isinstance(stand_in(leaf), np.generic):

@@ -22,8 +22,8 @@ import numpy as np
 from twopass.core.operators import as_array, holds_traced
 from twopass.core.rule import BATCHED, CREATORS, ENGINE, IN_PLACE, METHODS, RULES, SELF_CALLING, Rule, open_chapters
 from twopass.core.trace import Trace, Unknown, snapshot
-from twopass.core.views import Flat, View, check_writeable, write_through
-from twopass.detaching import refuse_detaching, refuse_plain_array
+from twopass.core.views import View, check_writeable, write_through
+from twopass.detaching import refuse_plain_array
 from twopass.errors import (
     BUFFER,
     CaptureError,
@@ -78,7 +78,7 @@ def apply(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             found = arg._trace
             if found is not trace and (trace is None or found.level > trace.level):
                 trace = found
-    if trace is None or _nests(kwargs.values()) or (type(args[-1]) is tuple and _nests(args[-1])):
+    if trace is None or (kwargs and _nests(kwargs.values())) or (type(args[-1]) is tuple and _nests(args[-1])):
         inside = _capturing((args, kwargs))  # captured arrays may be in an index, or a mask in the keywords
         if inside is not None and (trace is None or inside.level > trace.level):
             trace = inside
@@ -341,62 +341,11 @@ def _attribute(name: str) -> Any:
     return property(operator.attrgetter(f"_primal.{name}"))
 
 
-def _unary(function: Any) -> Callable[[Array], Any]:
-    def method(self: Array) -> Any:
-        return apply(RULES[function], (self,), {})
-
-    return method
-
-
-def _binary(function: Any) -> tuple[Callable[[Array, Any], Any], Callable[[Array, Any], Any]]:
-    def method(self: Array, other: Any) -> Any:
-        if isinstance(other, (list, tuple)):
-            other = as_array(other)
-        rule = RULES[function]
-        return apply(rule, (self, other), {}) if isinstance(rule, Rule) else rule(self, other)
-
-    def reflected(self: Array, other: Any) -> Any:
-        if isinstance(other, (list, tuple)):
-            other = as_array(other)
-        rule = RULES[function]
-        return apply(rule, (other, self), {}) if isinstance(rule, Rule) else rule(other, self)
-
-    return method, reflected
-
-
-def _in_place(function: Any) -> Callable[[Array, Any], Array]:
-    def method(self: Array, other: Any) -> Array:
-        result = function(self, other)
-        if not isinstance(stand_in(self), np.ndarray):
-            return result  # type: ignore[no-any-return]  # NumPy scalars are immutable: += makes a new one
-        self._check_cast(result)
-        if np.shape(result) != self.shape:
-            what = f"an in-place operation cannot change the shape from {self.shape} to {np.shape(result)}"
-            raise ValueError(compose(what, instead="Write x = x + y instead of x += y."))
-        return self._set(_broadcast_into(self, result))
-
-    return method
-
-
-def _refused(name: str, method_name: str = "") -> Callable[..., Any]:
-    def method(self: Array, *args: Any, **kwargs: Any) -> Any:
-        if self._trace.captures:
-            if isinstance(self._primal, Unknown):
-                self._primal.refuse(name)
-            return getattr(self._primal, method_name)(*args, **kwargs)  # all examples of a batch share it
-        refuse_detaching(name)
-
-    return method
-
-
-_POWER = _binary(np.power)[0]
-_FAST_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
-
-
 class Array:
     """A traced array. Users meet it inside the functions that they differentiate, and treat it as an ndarray.
 
     Shapes, dtypes, operators, methods, indexing and in-place assignment are NumPy's. Comparisons give plain booleans.
+    What is a NumPy function by another name (operators, methods) is in `twopass.rules.ndarray`.
     """
 
     __slots__ = ("__weakref__", "_mark", "_primal", "_trace", "_version", "_view")
@@ -460,6 +409,16 @@ class Array:
         array._become(_laid_out(array, value))
         return self
 
+    def _replace(self, result: Any) -> Any:
+        """Take the result of an operation in place, as in ``x += y``."""
+        if not isinstance(stand_in(self), np.ndarray):
+            return result  # NumPy scalars are immutable: += makes a new one
+        self._check_cast(result)
+        if np.shape(result) != self.shape:
+            what = f"an in-place operation cannot change the shape from {self.shape} to {np.shape(result)}"
+            raise ValueError(compose(what, instead="Write x = x + y instead of x += y."))
+        return self._set(_broadcast_into(self, result))
+
     def _check_cast(self, value: Any) -> None:
         dtype = value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
         if not np.can_cast(dtype, self.dtype, casting="same_kind"):
@@ -498,23 +457,6 @@ class Array:
     # --- what an ndarray tells about itself -----------------------------------------------------------------------
 
     shape, dtype, ndim, size = map(_attribute, ("shape", "dtype", "ndim", "size"))
-    itemsize = property(lambda self: self.dtype.itemsize)
-    nbytes = property(lambda self: self.size * self.itemsize)
-    T = property(lambda self: np.transpose(self))
-    mT = property(lambda self: np.swapaxes(self, -1, -2))  # noqa: N815 - NumPy's name
-    real = property(lambda self: np.real(self), lambda self, value: np.real(self).__setitem__(..., value))
-    flat = property(Flat, lambda self, value: Flat(self).__setitem__(..., value))
-
-    @property
-    def imag(self) -> Any:
-        """The imaginary part."""
-        return np.imag(self)
-
-    @imag.setter
-    def imag(self, value: Any) -> None:
-        if self.dtype.kind != "c":
-            raise TypeError("a real array does not have an imaginary part to set")
-        np.imag(self)[...] = value
 
     def __len__(self) -> int:
         return len(self._primal)
@@ -609,55 +551,8 @@ class Array:
             return np.asarray(self._primal, *args, **kwargs)
         refuse_plain_array()
 
-    # --- operators ------------------------------------------------------------------------------------------------
-
-    __add__, __radd__ = _binary(np.add)
-    __sub__, __rsub__ = _binary(np.subtract)
-    __mul__, __rmul__ = _binary(np.multiply)
-    __truediv__, __rtruediv__ = _binary(np.true_divide)
-    __floordiv__, __rfloordiv__ = _binary(np.floor_divide)
-    __mod__, __rmod__ = _binary(np.remainder)
-    __divmod__, __rdivmod__ = _binary(np.divmod)
-    __rpow__ = _binary(np.power)[1]
-    __matmul__, __rmatmul__ = _binary(np.matmul)
-    __lt__, __gt__ = _binary(np.less)[0], _binary(np.greater)[0]
-    __le__, __ge__ = _binary(np.less_equal)[0], _binary(np.greater_equal)[0]
-    __eq__ = _binary(np.equal)[0]
-    __ne__ = _binary(np.not_equal)[0]
-    __and__, __rand__ = _binary(np.bitwise_and)
-    __or__, __ror__ = _binary(np.bitwise_or)
-    __xor__, __rxor__ = _binary(np.bitwise_xor)
-    __lshift__, __rlshift__ = _binary(np.left_shift)
-    __rshift__, __rrshift__ = _binary(np.right_shift)
-    __invert__ = _unary(np.invert)
-    __neg__, __pos__, __abs__ = _unary(np.negative), _unary(np.positive), _unary(np.absolute)
-    __iadd__, __isub__ = _in_place(np.add), _in_place(np.subtract)
-    __imul__, __itruediv__ = _in_place(np.multiply), _in_place(np.true_divide)
-    __ipow__, __imatmul__ = _in_place(np.power), _in_place(np.matmul)
-    __ifloordiv__, __imod__ = _in_place(np.floor_divide), _in_place(np.remainder)
-    __iand__, __ior__, __ixor__ = _in_place(np.bitwise_and), _in_place(np.bitwise_or), _in_place(np.bitwise_xor)
-    __ilshift__, __irshift__ = _in_place(np.left_shift), _in_place(np.right_shift)
-
-    def __pow__(self, other: Any) -> Any:
-        # As ndarray.__pow__ does: these are several times faster, and round better.
-        fast = _FAST_POWERS.get(other) if type(other) in (int, float) and self.dtype.kind in "fc" else None
-        return _POWER(self, other) if fast is None else apply(RULES[fast], (self,), {})
-
-    def __round__(self, digits: int | None = None) -> Any:
-        return np.round(self, digits or 0)
-
     def __getitem__(self, index: Any) -> Any:
         return apply(RULES[operator.getitem], (self, index), {})
-
-    # --- what would lose the derivative (the methods of ndarray are in `twopass.rules.ndarray`) --------------------
-
-    __float__, __int__ = _refused("float()", "__float__"), _refused("int()", "__int__")
-    __index__, __complex__ = _refused("use as an index", "__index__"), _refused("complex()", "__complex__")
-    __reduce_ex__, item = _refused("pickling", "__reduce_ex__"), _refused(".item()", "item")
-    tolist, tobytes = _refused(".tolist()", "tolist"), _refused(".tobytes()", "tobytes")
-    tofile, view = _refused(".tofile()", "tofile"), _refused(".view()", "view")
-    data, __buffer__ = property(_refused(".data", "data")), _refused("the buffer protocol", "__buffer__")
-    __dlpack__ = _refused("DLPack", "__dlpack__")
 
     def __getattr__(self, name: str) -> Any:
         if hasattr(np.ndarray, name) and not name.startswith("__"):

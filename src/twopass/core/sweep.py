@@ -193,7 +193,7 @@ def backward(tape: Sequence[Node], seeds: Sequence[tuple[int, Any]], inputs: Seq
             cotangent = values[index]
             if cotangent is None:
                 continue
-            rule, slots, parents, args, kwargs, y, *_ = tape[index]
+            rule, slots, parents, args, kwargs, y, _, _, _, _ = tape[index]
             if rule is None:
                 continue
             values[index] = None

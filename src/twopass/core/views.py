@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from twopass.core.operators import as_array, assign_part
+from twopass.core.operators import assign_part
 from twopass.core.rule import Rule, invoke
 from twopass.errors import compose
 
-__all__ = ["Flat", "View", "check_writeable", "write_through"]
+__all__ = ["View", "check_writeable", "write_through"]
 
 #: Functions whose result NumPy does not let be written to.
 READ_ONLY = frozenset({np.broadcast_to, np.diagonal, np.lib.stride_tricks.sliding_window_view})
@@ -60,25 +59,3 @@ def write_through(view: View, base: Any, value: Any) -> Any:
     # Any other view moves elements: let it move their positions, and write to those.
     positions = view.rule.call(np.arange(base.size).reshape(base.shape), *view.args, **view.kwargs)
     return invoke(operator.setitem, base, value, index=np.unravel_index(positions, base.shape))
-
-
-class Flat:
-    """The elements of an array in C order, as ``x.flat`` has them: reading copies, writing changes the array."""
-
-    __slots__ = ("_array",)
-
-    def __init__(self, array: Any) -> None:
-        self._array = array
-
-    def __len__(self) -> int:
-        return int(self._array.size)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(np.ravel(self._array))
-
-    def __getitem__(self, index: Any) -> Any:
-        return np.ravel(self._array)[index]._clone()
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        positions = np.arange(len(self))[index]
-        self._array[np.unravel_index(positions, self._array.shape)] = np.resize(as_array(value), np.shape(positions))

@@ -384,7 +384,7 @@ def _cotangents_of(body: Graph, values: Sequence[Any], wanted: Sequence[int], se
     return trace.pull_back(marked, range(len(wanted)))
 
 
-def _decay(arrays: list[Array]) -> list[Any]:
+def _decay(arrays: list[Any]) -> list[Any]:
     """The step of the example: a recurrence with a constant and an input."""
     rate, state, x = arrays
     state = np.tanh(rate * state) + x * state

@@ -252,6 +252,8 @@ def over(numerator: Any, denominator: Any, *, scale: Any, values: Any, of: str =
         return np.where(zero, np.nan, result)  # compiled code knows no infinitesimals
     if of:
         lost = zero & np.isfinite(detach(numerator)) & matters(numerator, scale)
+        if is_traced(lost):
+            return np.where(lost, np.nan, result)
         if np.any(lost):
             _refuse_basis(of, lost, detach(values))
     return result
@@ -335,9 +337,10 @@ class Phase:
             return cotangents
         turning = np.sum(np.imag(cotangents * np.conjugate(self.vectors)), axis=-2)
         scale = largest(cotangents)[..., 0]
-        if self.free is None:
-            turning = np.where(~self.fixed & matters(turning, scale), np.nan, turning)
-        elif np.any(self.free & matters(turning, scale)):
+        lost = (~self.fixed if self.free is None else self.free) & matters(turning, scale)
+        if is_traced(lost):
+            turning = np.where(lost, np.nan, turning)
+        elif np.any(lost):
             self._refuse()
         return cotangents - 1j * self.real * self._over_component(turning)[..., None, :]
 

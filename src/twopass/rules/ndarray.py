@@ -1,15 +1,17 @@
-"""The methods of an ndarray, as traced arrays have them: most are the NumPy function of their name."""
+"""The methods and attributes of an ndarray, as traced arrays have them: most are the NumPy function of their name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from twopass.core.array import Array, dispatch
-from twopass.core.operators import as_integers, astype
+from twopass.core.operators import as_array, as_integers, astype
 from twopass.errors import UnsupportedOperatorError, compose
+
+# --- methods --------------------------------------------------------------------------------------------------------
 
 #: Functions that are methods too, with the array as their first argument.
 _FUNCTIONS = (
@@ -108,3 +110,55 @@ def _clip(a: Array, min: Any = None, max: Any = None, out: Any = None, **kwargs:
 def _compress(a: Array, condition: Any, axis: Any = None) -> Any:
     """``np.compress``."""
     return np.compress(condition, a, axis=axis)
+
+
+# --- attributes -----------------------------------------------------------------------------------------------------
+
+
+class _Flat:
+    """The elements of an array in C order, as ``x.flat`` has them: reading copies, writing changes the array."""
+
+    __slots__ = ("_array",)
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def __len__(self) -> int:
+        return int(self._array.size)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(np.ravel(self._array))
+
+    def __getitem__(self, index: Any) -> Any:
+        return np.ravel(self._array)[index]._clone()
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        positions = np.arange(len(self))[index]
+        self._array[np.unravel_index(positions, self._array.shape)] = np.resize(as_array(value), np.shape(positions))
+
+
+def _set_real(a: Array, value: Any) -> None:
+    np.real(a)[...] = value
+
+
+def _set_imag(a: Array, value: Any) -> None:
+    if a.dtype.kind != "c":
+        raise TypeError("a real array does not have an imaginary part to set")
+    np.imag(a)[...] = value
+
+
+def _set_flat(a: Array, value: Any) -> None:
+    _Flat(a)[...] = value
+
+
+_ATTRIBUTES = {
+    "itemsize": property(lambda a: a.dtype.itemsize),
+    "nbytes": property(lambda a: a.size * a.dtype.itemsize),
+    "T": property(lambda a: np.transpose(a)),
+    "mT": property(lambda a: np.swapaxes(a, -1, -2)),
+    "real": property(lambda a: np.real(a), _set_real),
+    "imag": property(lambda a: np.imag(a), _set_imag),
+    "flat": property(_Flat, _set_flat),
+}
+for _name, _attribute in _ATTRIBUTES.items():
+    setattr(Array, _name, _attribute)
