@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def _shared_second(call: Call, a: Batched, b: Any) -> Any:
     """All examples times one matrix or vector: one large product instead of many small ones."""
     if a.ndim < 2 or np.ndim(b) == 1:
         return call.run(a.values, b, **call.kwargs)
-    rows = np.reshape(a.values, (call.size * (a.size // max(a.shape[-1], 1)) if a.shape[-1] else -1, a.shape[-1]))
+    rows = np.reshape(a.values, (call.size * math.prod(a.shape[:-1]), a.shape[-1]))
     return np.reshape(call.run(rows, b, **call.kwargs), (call.size, *a.shape[:-1], np.shape(b)[-1]))
 
 
