@@ -333,3 +333,12 @@ def test_a_failed_capture_leaves_nothing_behind():
         capture(lambda x: 1 // 0, (X,))
     carry, _ = tp.scan(lambda c, x: (c + x, None), 0.0, np.arange(3.0))
     assert carry == 3.0
+
+
+def test_a_plain_result_is_stored_in_a_captured_array():
+    def f(x):
+        y = x * 2
+        np.multiply(np.arange(3.0), 2.0, out=y)
+        return y + x
+
+    np.testing.assert_array_equal(tp.compile(f)(np.ones(3)), [1.0, 3.0, 5.0])

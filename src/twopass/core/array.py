@@ -388,6 +388,8 @@ class Array:
 
     def _become(self, value: Any) -> None:
         """Take the value of another array (or a plain one)."""
+        if type(value) is not Array and self._trace.captures:
+            value = self._trace.constant(value)
         if type(value) is Array:
             value._refresh()
             self._trace, self._primal, self._mark = value._trace, value._primal, value._mark
