@@ -573,7 +573,7 @@ SECTIONS: dict[str, list[Edge]] = {
             "[0.5, -0.5]",
         ),
         E("np.imag(np.log(x))", "-1 + 0j", "-1j", "on the cut: as the angle"),
-        E("np.real(np.log(x))", "-1 + 0j", "-1", "on the cut: as log|z|"),
+        E("np.real(np.log(x))", "-1 + 0j", "-1", "on the cut: as the logarithm of the modulus"),
         E("np.real(np.exp(x))", "0j", "1", "holomorphic"),
     ],
 }
