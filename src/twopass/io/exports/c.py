@@ -114,8 +114,8 @@ def export_c(
     source, header, constants, stack = to_c(chain, path.stem, output_names, labels or {}, notes)
     files = CFiles(path, path.with_suffix(".h"), constants, stack)
     try:
-        write_atomically(files.header, header.encode("ascii", "replace"))
-        write_atomically(files.source, source.encode("ascii", "replace"))
+        write_atomically(files.header.absolute(), header.encode("ascii", "replace"))
+        write_atomically(files.source.absolute(), source.encode("ascii", "replace"))
     except OSError as error:
         what = f"the C file cannot be written: {error.strerror}"
         raise ModelError(compose(what, where=os.fspath(file))) from error
@@ -131,17 +131,14 @@ def to_c(
     if len(set(output_names)) != len(graph.outputs):
         what = f"the model has {len(graph.outputs)} outputs, and output_names is {list(output_names)}"
         raise ArgumentError(compose(what, instead="Pass one name for each."))
-    name = _identifier(stem)
-    outputs = [_identifier(output) for output in output_names]
+    outputs = [_variable(output) for output in output_names]
     comments = {title: [_plain(line) for line in (title, *stage.formulas)] for title, stage in captured.stages.items()}
     loops = Loops(graph, captured.names, outputs, comments)
-    tables = {
-        key: _identifier(labelled) for labelled, key in zip(output_names, outputs, strict=True) if labelled in labels
-    }
-    texts = {key: labels[labelled] for labelled, key in zip(output_names, outputs, strict=True) if key in tables}
+    texts = {key: labels[name] for name, key in zip(output_names, outputs, strict=True) if name in labels}
     stack = loops.scratch
     constants = sum(table.nbytes for table in loops.tables.values())
     about = [_plain(line) for line in _about(chain, graph, outputs, constants, stack, notes)]
+    name = _identifier(stem)
     return (
         _source(name, stem, graph, outputs, loops, texts, about),
         _header(name, stem, graph, outputs, texts, about),
@@ -153,9 +150,13 @@ def to_c(
 def _identifier(text: str) -> str:
     """A name in C that resembles a text."""
     name = re.sub(r"\W", "_", text, flags=re.ASCII).strip("_") or "model"
-    if name[0].isdigit():
-        return f"model_{name}"
-    return f"{name}_" if name in _TAKEN or re.fullmatch(r"[a-w]|(t|v|c|total|best)\d+", name) else name
+    return f"model_{name}" if name[0].isdigit() else name
+
+
+def _variable(text: str) -> str:
+    """A name in C for a result, which no word of the language and no other variable has."""
+    name = _identifier(text)
+    return f"{name}_" if name in _TAKEN or re.fullmatch(r"[a-w]|(t|v|c|total|best|x)\d*", name) else name
 
 
 def _plain(text: str) -> str:
@@ -171,15 +172,15 @@ def _about(
 
     lines = [f"A model, exported by twopass {__version__}:", *(f"  {stage.title}" for stage in chain.stages), ""]
     arrays = zip([node.name for node in graph.inputs] + list(outputs), [*graph.inputs, *graph.outputs], strict=True)
-    lines += [f"{name}: {_size(node)} a row" for name, node in arrays]
+    lines += [f"a row of {name}: {_size(node)}" for name, node in arrays]
     return [*lines, *notes, "", f"{constants:,} bytes of tables, {stack:,} bytes of the stack in a call."]
 
 
 def _size(node: Node) -> str:
     shape = node.shape[1:]
     if len(shape) > 1:
-        return f"an array of {' x '.join(map(str, shape))} numbers, read in C order, for"
-    return f"{node.size} numbers in" if node.size > 1 else "1 number in"
+        return f"an array of {' x '.join(map(str, shape))} numbers in C order"
+    return f"{node.size} numbers" if node.size > 1 else "1 number"
 
 
 # --- the files --------------------------------------------------------------------------------------------------------

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from twopass.core.operators import astype
-from twopass.graph.ir import Node
+from twopass.graph.ir import Node, astype
 from twopass.io.exports.rows import refuse
 
 __all__ = ["TYPES", "Expression", "Helpers", "expression", "literal"]
@@ -66,6 +65,14 @@ TRUTH: dict[Any, Any] = {
     np.bitwise_or: np.logical_or,
     np.bitwise_xor: np.not_equal,
     np.invert: np.logical_not,
+}
+
+#: What the functions of truth are for operands of which the truth has been taken.
+LOGIC: dict[Any, Any] = {
+    np.logical_and: np.logical_and,
+    np.logical_or: np.logical_or,
+    np.logical_xor: np.not_equal,
+    np.logical_not: np.logical_not,
 }
 
 #: Functions of ``math.h``, which end in f for floats.
@@ -189,10 +196,12 @@ def expression(function: Any, node: Node, operands: Sequence[Expression], helper
     computed = next((arg.dtype for arg in node.args if isinstance(arg, Node)), node.dtype)
     if computed.kind == "b":
         function = TRUTH.get(function, function)
+    if function in LOGIC:
+        if computed.kind != "b":
+            operands = [Expression(f"{operand.within(5)} != 0", 2) for operand in operands]
+        function = LOGIC[function]
     if function is np.logical_not:
         return Expression(f"!{operands[0].within(8)}", 7)
-    if function is np.logical_xor:
-        return Expression(f"(!{operands[0].within(8)}) != (!{operands[1].within(8)})", 2)
     if function in INFIX:
         return _infix(function, node, operands)
     if function is np.negative and computed.kind != "b":

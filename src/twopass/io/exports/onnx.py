@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from twopass.core.operators import astype
 from twopass.errors import ArgumentError, MissingLibraryError, ModelError, compose
 from twopass.files import write_atomically
 from twopass.graph.build import axes_of, labels_of
-from twopass.graph.ir import Constant, Input, Node, Type
+from twopass.graph.ir import Constant, Input, Node, Type, astype
 from twopass.io.exports.onnx_operators import ELEMENTS, REDUCTIONS
 from twopass.io.exports.rows import Dimension, Forward, Rows, address, forward, is_elementwise, refuse
 from twopass.io.exports.stages import Chain, chain_of
@@ -102,7 +101,7 @@ def export_onnx(
     chain = chain_of(model, before=before, after=after, input_shape=input_shape, input_dtype=input_dtype)
     content = to_onnx(chain, output_names, labels or {}, metadata or {})
     try:
-        write_atomically(Path(file), content)
+        write_atomically(Path(file).absolute(), content)
     except OSError as error:
         what = f"the ONNX file cannot be written: {error.strerror}"
         raise ModelError(compose(what, where=os.fspath(file))) from error

@@ -38,16 +38,10 @@ ELEMENTS: dict[Any, str | Combination] = {
     np.float_power: "Pow",
     np.sin: "Sin",
     np.cos: "Cos",
-    np.tan: "Tan",
     np.arcsin: "Asin",
     np.arccos: "Acos",
     np.arctan: "Atan",
-    np.sinh: "Sinh",
-    np.cosh: "Cosh",
     np.tanh: "Tanh",
-    np.arcsinh: "Asinh",
-    np.arccosh: "Acosh",
-    np.arctanh: "Atanh",
     np.floor: "Floor",
     np.ceil: "Ceil",
     np.rint: "Round",
@@ -146,6 +140,52 @@ def _log1p(w: Writer, node: Node, x: str) -> str:
     u = w.op("Add", x, one)
     factor = w.op("Where", w.op("Greater", x, one), one, w.op("Div", x, w.op("Sub", u, one)))
     return w.op("Where", w.op("Equal", u, one), x, w.op("Mul", w.op("Log", u), factor))
+
+
+# Runtimes lack these functions for float64, so that they are made of those that they have.
+
+
+@combination(np.tan)
+def _tan(w: Writer, _node: Node, x: str) -> str:
+    return w.op("Div", w.op("Sin", x), w.op("Cos", x))
+
+
+@combination(np.cosh)
+def _cosh(w: Writer, node: Node, x: str) -> str:
+    both = w.op("Add", w.op("Exp", x), w.op("Exp", w.op("Neg", x)))
+    return w.op("Mul", both, w.number(0.5, node))
+
+
+@combination(np.sinh)
+def _sinh(w: Writer, node: Node, x: str) -> str:
+    """``tanh(x) cosh(x)``, accurate near 0."""
+    return w.op("Mul", w.op("Tanh", x), _cosh(w, node, x))
+
+
+@combination(np.arctanh)
+def _arctanh(w: Writer, node: Node, x: str) -> str:
+    """``log1p(2 x / (1 - x)) / 2``."""
+    ratio = w.op("Div", w.op("Add", x, x), w.op("Sub", w.number(1, node), x))
+    return w.op("Mul", _log1p(w, node, ratio), w.number(0.5, node))
+
+
+@combination(np.arccosh)
+def _arccosh(w: Writer, node: Node, x: str) -> str:
+    """``log1p(d + √(d² + 2 d))`` with ``d = x - 1``, accurate near 1."""
+    d = w.op("Sub", x, w.number(1, node))
+    root = w.op("Mul", w.op("Sqrt", d), w.op("Sqrt", w.op("Add", d, w.number(2, node))))
+    return _log1p(w, node, w.op("Add", d, root))
+
+
+@combination(np.arcsinh)
+def _arcsinh(w: Writer, node: Node, x: str) -> str:
+    """``±log1p(|x| + |x|² / (1 + √(1 + |x|²)))``, accurate near 0; far out ``±log(2 |x|)``."""
+    one, size = w.number(1, node), w.op("Abs", x)
+    root = _hypot(w, node, size, one)
+    value = _log1p(w, node, w.op("Add", size, w.op("Mul", size, w.op("Div", size, w.op("Add", one, root)))))
+    far = w.op("Add", w.op("Log", size), w.number(math.log(2), node))
+    value = w.op("Where", w.op("Greater", size, w.number(1e9, node)), far, value)
+    return w.op("Where", w.op("Less", x, w.number(0, node)), w.op("Neg", value), value)
 
 
 @combination(np.exp2)

@@ -16,10 +16,9 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from twopass import tree
-from twopass.core.operators import astype
 from twopass.errors import ArgumentError, compose
 from twopass.graph.capture import capture
-from twopass.graph.ir import Constant, Graph, Input, Node, Type, substitute
+from twopass.graph.ir import Constant, Graph, Input, Node, Type, astype, substitute
 from twopass.graph.passes import run
 from twopass.graph.spellings import operator_name
 from twopass.io.exports.stages import Chain, Stage
@@ -73,7 +72,7 @@ def forward(chain: Chain) -> Forward:
     CaptureError
         When a function needs the values of arrays.
     """
-    names = {address(array): name for stage in chain.stages for name, array in stage.parameters.items()}
+    names = {address(array): name for stage in chain.stages for name, array in stage.named().items()}
     stages = {stage.title: stage for stage in chain.stages}
     row = run(_graph(chain, 1))
     for pair in _PAIRS:
@@ -93,10 +92,16 @@ def address(array: np.ndarray[Any, Any]) -> int:
 
 def refuse(node: Node, target: str, why: str = "") -> NoReturn:
     """Raise for what cannot be exported."""
-    what = f"np.{operator_name(node.function) or node.function} cannot be exported to {target}"
-    why = why or f"{target} has no operation for this spelling of it."
+    what = f"{_name(node)} cannot be exported to {target}"
+    why = why or f"There is no counterpart in {target}, or none of this spelling."
     instead = "Write the layer with other functions: arithmetic, np.where, sums, products, np.exp and the like."
     raise ArgumentError(compose(what, where=node.line or None, why=why, instead=instead))
+
+
+def _name(node: Node) -> str:
+    """A node's function as users write it."""
+    name = operator_name(node.function) or repr(node.function)
+    return "an index" if name == "getitem" else f"np.{name}" if getattr(np, name.partition(".")[0], None) else name
 
 
 # --- capture ----------------------------------------------------------------------------------------------------------
@@ -113,11 +118,13 @@ def _graph(chain: Chain, n: int) -> Graph:
     structure = tree.structure(tuple(examples) if several else examples[0])
     for stage in chain.stages:
         value = tree.unflatten(structure, [np.zeros(node.shape, node.dtype) for node in nodes])
-        part, outputs = capture(stage.function, (value,))
+        part, outputs = capture(stage.function, (stage.params, value))
         if any(kind == "static" for kind, _ in outputs.leaves):
             what = f"{stage.title} gives something other than arrays"
             raise ArgumentError(compose(what, instead="Return an array, or a tuple of arrays."))
-        nodes, structure = _continued(part, nodes, stage.title), outputs.structure
+        # Parameters are inputs first, because a layer may do with them what it can do with traced arrays alone.
+        constants = [Constant.of(leaf) for leaf in tree.leaves(stage.params)]
+        nodes, structure = _continued(part, [*constants, *nodes], stage.title), outputs.structure
         nodes = [nodes[number] for _, number in outputs.leaves]
     return Graph(tuple(inputs), tuple(nodes))
 
@@ -173,7 +180,7 @@ def _dimension(node: Node, lengths: tuple[int, int], pair: tuple[int, int]) -> D
 
 def _mixes(node: Node) -> NoReturn:
     what = "the outputs for one row depend on other rows, and a model that is exported takes each row by itself"
-    why = f"np.{operator_name(node.function)} is applied along the axis of the rows."
+    why = f"{_name(node)} is applied along the axis of the rows."
     raise ArgumentError(compose(what, where=node.line or None, why=why, instead="Leave the first axis alone."))
 
 
@@ -211,7 +218,7 @@ def _keeps_rows(node: Node, shapes: dict[int, tuple[Dimension, ...]], n: int) ->
         given = shapes[id(node.args[0])]
         axis = axis_of_rows(given)
         if axis is None or axis >= len(node.args[1]):
-            return axis is not None
+            return True  # the positions have the rows, or the index ends before them
         part, whole = node.args[1][axis], node.args[0].shape[axis]
         return isinstance(part, slice) and part.indices(whole) == (0, whole, 1)
     # All other functions that are translated keep the order along the axes that they keep.

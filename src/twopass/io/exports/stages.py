@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,17 +31,25 @@ class Stage(NamedTuple):
     title : str
         What it is, for comments.
     function : callable
-        From the value before to the value after, with the rows along the first axis of each array.
+        From parameters and the value before to the value after, with the rows along the first axis of each array.
+    params : tree of read-only arrays
+        Its parameters.
     formulas : tuple of str
         What it computes, for comments.
-    parameters : dict of str to ndarray
-        The arrays that it closes over, by name.
+    place : str
+        Which of the layers it is, for the names of its parameters.
     """
 
     title: str
-    function: Function
+    function: Callable[[Any, Any], Any]
+    params: Any = ()
     formulas: tuple[str, ...] = ()
-    parameters: Mapping[str, Array] = {}
+    place: str = ""
+
+    def named(self) -> dict[str, Array]:
+        """The parameters by names for a file."""
+        prefix = f"layer_{self.place}" if self.place else "layer"
+        return {name.replace(".", "_"): leaf for name, leaf in pack(self.params, prefix).items()}
 
 
 class Chain(NamedTuple):
@@ -91,9 +99,9 @@ def chain_of(
     net, params, shape, dtype = _parts(model)
     stages = list(_layers(net, params, dtype))
     if before is not None:
-        stages.insert(0, Stage("preprocessing", before))
+        stages.insert(0, Stage("preprocessing", _without_params(before)))
     if after is not None:
-        stages.append(Stage("from the network's outputs to predictions", after))
+        stages.append(Stage("from the network's outputs to predictions", _without_params(after)))
     return Chain(
         tuple(stages),
         shape if input_shape is None else tuple(input_shape),
@@ -144,10 +152,13 @@ def _layers(net: nn.Layer, params: Any, dtype: np.dtype[Any], place: str = "") -
             yield from _layers(layer, params[number], dtype, f"{place}.{number}" if place else str(number))
         return
     own = tree.map(lambda leaf: _fixed(leaf, dtype), params)
-    prefix = f"layer_{place}" if place else "layer"
-    parameters = {name.replace(".", "_"): leaf for name, leaf in pack(own, prefix).items()}
-    title = f"layer {place}: {net!r}" if place else repr(net)
-    yield Stage(title, lambda x: net(own, x), tuple(_formulas(net)), parameters)
+    described = re.sub(r" at 0x[0-9a-f]+", "", repr(net))  # of functions without a name: the same file every time
+    title = f"layer {place}: {described}" if place else described
+    yield Stage(title, net, own, tuple(_formulas(net)), place)
+
+
+def _without_params(function: Function) -> Callable[[Any, Any], Any]:
+    return lambda _, x: function(x)
 
 
 def _fixed(leaf: Any, dtype: np.dtype[Any]) -> Array:

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.io.exports import running
+
+from twopass.cli.model import Fitted
+from twopass.data import load_digits, read_table
+
+
+def columns_of(path: Path, fitted: Fitted) -> Any:
+    """The input of an exported model: numbers as they are in the file, categories as indices."""
+    table = read_table(path)
+    parts = [
+        column.encode(table) if hasattr(column, "values") else table.numbers(column.name)
+        for column in fitted.encoder.features
+    ]
+    return np.stack(parts, axis=1).astype(np.float64)
+
+
+def test_a_regression_with_numbers_and_categories(twopass, price_model: str, houses: Path, tmp_path: Path) -> None:
+    outcome = twopass("export", price_model, "--onnx", "price.onnx", "--c", "price.c")
+    assert (outcome.status, outcome.err) == (0, "")
+    assert "price.onnx" in outcome.out and "price.c, price.h" in outcome.out
+    rows = list(csv.DictReader(twopass("predict", price_model, str(houses)).out.splitlines()))
+    expected = np.array([float(row["prediction"]) for row in rows])
+    x = columns_of(houses, Fitted.load(Path(price_model)))
+    (found,) = running.run_onnx(tmp_path / "price.onnx", [x])
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    (found,) = running.run_c(running.compile_c([tmp_path / "price.c"]), "price", [x], [expected])
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert "area, district (0 is north, 1 is south)." in (tmp_path / "price.h").read_text()
+
+
+def test_a_classification(twopass, digits_model: Path, tmp_path: Path) -> None:
+    outcome = twopass("export", str(digits_model), "--onnx", "digits.onnx", "--c", "digits.c")
+    sizes = dict(line.split(maxsplit=1) for line in outcome.out.splitlines())
+    assert sizes["tables"] == f"{4 * (64 * 128 + 128 + 128 * 128 + 128 + 128 * 10 + 10):,} bytes"
+    assert ("object" in sizes) == (shutil.which("cc") is not None)
+    predicted = list(csv.DictReader(twopass("predict", str(digits_model), "digits").out.splitlines()))
+    x = load_digits().x_test
+    probabilities, label = running.run_onnx(tmp_path / "digits.onnx", [x])
+    assert label.tolist() == [row["prediction"] for row in predicted]
+    np.testing.assert_allclose(probabilities.max(axis=1), [float(row["probability"]) for row in predicted], rtol=1e-5)
+    library = running.compile_c([tmp_path / "digits.c"])
+    found = running.run_c(library, "digits", [x], [probabilities, np.zeros(len(x), np.int32)])
+    np.testing.assert_allclose(found[0], probabilities, rtol=1e-4, atol=1e-6)
+    assert found[1].astype(str).tolist() == label.tolist()
+
+
+def test_the_onnx_file_names_the_columns(twopass, price_model: str, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    twopass("export", price_model, "--onnx", "price.onnx")
+    metadata = {entry.key: json.loads(entry.value) for entry in onnx.load(tmp_path / "price.onnx").metadata_props}
+    assert metadata == {
+        "columns": [{"name": "area"}, {"name": "district", "values": ["north", "south"]}],
+        "target": {"name": "price"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["model"], "nothing says what to export the model to. Add --onnx FILE, --c FILE, or both."),
+        (["nowhere", "--c", "m.c"], "there is no such folder (at nowhere)"),
+        (["model", "--c", "m.cpp"], "'m.cpp' does not end in .c. Write m.c."),
+        (["model", "--onnx", "."], "the ONNX file cannot be written"),
+    ],
+)
+def test_mistakes(twopass, price_model: str, tmp_path: Path, arguments: list[str], message: str) -> None:
+    outcome = twopass("export", *[price_model if argument == "model" else argument for argument in arguments])
+    assert (outcome.status, outcome.out) == (2, "")
+    assert message in outcome.err
+    assert not list(tmp_path.iterdir())
