@@ -106,6 +106,57 @@ def test_activations(kind: str, attributes: dict[str, Any], tmp_path: Path) -> N
     np.testing.assert_allclose(net(params, x), run(file, x), rtol=1e-4, atol=1e-5)
 
 
+def spelled() -> dict[str, tuple[list[Any], Any]]:
+    """How PyTorch and Keras write activations that older versions of ONNX have no operator for."""
+    half, one, root, cube, slope = "half", "one", "root", "cube", "slope"
+    return {
+        "silu": ([node("Sigmoid", "h", "1"), node("Mul", "h 1", "y")], nn.silu),
+        "mish": ([node("Softplus", "h", "1"), node("Tanh", "1", "2"), node("Mul", "h 2", "y")], nn.mish),
+        "gelu": (
+            [
+                *(node("Div", f"h {root}", "1"), node("Erf", "1", "2"), node("Add", f"2 {one}", "3")),
+                *(node("Mul", "h 3", "4"), node("Mul", f"4 {half}", "y")),
+            ],
+            nn.gelu,
+        ),
+        "gelu of Keras": (
+            [
+                *(node("Mul", f"{half} h", "1"), node("Div", f"h {root}", "2"), node("Erf", "2", "3")),
+                *(node("Add", f"{one} 3", "4"), node("Mul", "1 4", "y")),
+            ],
+            nn.gelu,
+        ),
+        "gelu_tanh": (
+            [
+                *(node("Mul", "h h", "1"), node("Mul", "1 h", "2"), node("Mul", f"2 {cube}", "3")),
+                *(node("Add", "h 3", "4"), node("Mul", f"4 {slope}", "5"), node("Tanh", "5", "6")),
+                *(node("Add", f"6 {one}", "7"), node("Mul", f"h {half}", "8"), node("Mul", "8 7", "y")),
+            ],
+            nn.gelu_tanh,
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", spelled())
+def test_activations_that_are_spelled_out(name: str, tmp_path: Path) -> None:
+    nodes, activation = spelled()[name]
+    numbers = {"half": 0.5, "one": 1.0, "root": 2**0.5, "cube": 0.044715, "slope": (2 / np.pi) ** 0.5}
+    constants = {key: np.array(value, np.float32) for key, value in numbers.items()}
+    (w,) = arrays((3, 4))
+    chain = [node("MatMul", "x w", "a"), node("Identity", "b0", "b"), node("Add", "a b", "h"), *nodes]
+    bias = np.ones(4, np.float32)
+    net, _ = read_onnx(write(tmp_path / "m.onnx", chain, {"w": w, "b0": bias, **constants}))
+    assert net == nn.Sequential(nn.Dense(4, activation=activation))
+    chain[-1].output[0] = "z"
+    longer = [*chain, node("MatMul", "z v", "u"), node("Tanh", "u", "y")]
+    net, _ = read_onnx(write(tmp_path / "m.onnx", longer, {"w": w, "b0": bias, "v": w.T.copy(), **constants}))
+    assert net == nn.Sequential(nn.Dense(4, activation=activation), nn.Dense(3, activation="tanh", use_bias=False))
+    constants["half"] += np.float32(1e-3)
+    if "gelu" in name:
+        with pytest.raises(ModelError, match="cannot be read"):
+            read_onnx(write(tmp_path / "m.onnx", longer, {"w": w, "b0": bias, "v": w.T.copy(), **constants}))
+
+
 @pytest.mark.parametrize("nodes", [[("Flatten", "x", {})], [("Reshape", "x shape", {})]])
 def test_rows_that_are_arrays_are_made_vectors(nodes: list[Any], tmp_path: Path) -> None:
     ((kind, inputs, attributes),) = nodes

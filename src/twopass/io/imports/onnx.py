@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from twopass import nn
 from twopass.errors import ModelError, compose
 from twopass.io.exports.onnx import library
+from twopass.io.imports.onnx_activations import ACTIVATIONS, recognised
 
 __all__ = ["read_onnx"]
 
@@ -86,6 +86,8 @@ class _Reader:
             if node.op_type == "Constant":
                 ((kind, value),) = self.attributes(node).items()
                 self.arrays[node.output[0]] = _numbers(onnx, value) if kind == "value" else np.array(value)
+            elif node.op_type == "Identity" and node.input[0] in self.arrays:
+                self.arrays[node.output[0]] = self.arrays[node.input[0]]
         self.layers: list[nn.Layer] = []
         self.params: list[dict[str, Array]] = []
         #: How many axes the value has that the chain has come to; 0 if that is not known.
@@ -110,20 +112,24 @@ class _Reader:
             )
             raise ModelError(compose(what, where=self.file))
         self.ndim = len(inputs[0].type.tensor_type.shape.dim)
-        value, rest = inputs[0].name, [node for node in self.graph.node if node.op_type != "Constant"]
+        value, output = inputs[0].name, self.graph.output[0].name
+        rest = [node for node in self.graph.node if node.output[0] not in self.arrays]
         while rest:
             readers = [node for node in rest if value in node.input]
-            gate = _gate(readers, value)
-            if len(readers) != 1 and not gate:
-                raise self._no_chain(rest[0] if not readers else readers[1])
-            used = gate or readers
-            if not gate:
+            spelled = None
+            if len(readers) != 1 or readers[0].op_type not in (*ACTIVATIONS, *_LAYERS, "Identity", "Dropout"):
+                spelled = recognised(value, rest, self.arrays, output)
+            if spelled is not None:
+                used, activation = spelled
+                self._activate(activation)
+            elif len(readers) == 1:
+                used = readers
                 self._read(used[0], value)
             else:
-                self._activate(nn.silu)
+                raise self._no_chain(readers[1] if readers else rest[0])
             value = used[-1].output[0]
             rest = [node for node in rest if not any(node is other for other in used)]
-        if value != self.graph.output[0].name:
+        if value != output:
             raise ModelError(compose("the output of the model is not the end of the chain", where=self.file))
         return nn.Sequential(*self.layers), self.params
 
@@ -140,8 +146,8 @@ class _Reader:
         if any(name != value and name not in self.arrays for name in operands):
             raise self._no_chain(node)
         given = self.attributes(node)
-        if node.op_type in _ACTIVATIONS:
-            function = _ACTIVATIONS[node.op_type](given)
+        if node.op_type in ACTIVATIONS:
+            function = ACTIVATIONS[node.op_type](given)
             if function is None or (function in (nn.softmax, nn.log_softmax) and not self._is_last(given)):
                 raise self.refuse(node, f"Its attributes are {given}.")
             self._activate(function)
@@ -247,14 +253,6 @@ def _shortest(value: float) -> float:
     return float(str(np.float32(value)))
 
 
-def _gate(readers: list[Any], value: str) -> list[Any]:
-    """The two nodes of ``x sigmoid(x)``, if that is what reads a value."""
-    if sorted(node.op_type for node in readers) != ["Mul", "Sigmoid"]:
-        return []
-    sigmoid, product = sorted(readers, key=lambda node: node.op_type == "Mul")
-    return [sigmoid, product] if sorted(product.input) == sorted([value, sigmoid.output[0]]) else []
-
-
 _LAYERS: dict[str, Callable[..., None]] = {
     "Gemm": _Reader.gemm,
     "MatMul": _Reader.matmul,
@@ -263,43 +261,4 @@ _LAYERS: dict[str, Callable[..., None]] = {
     "LayerNormalization": _Reader.layer_norm,
     "Flatten": _Reader.flatten,
     "Reshape": _Reader.flatten,
-}
-
-
-def _elu(given: Mapping[str, Any]) -> Any:
-    alpha = float(given.get("alpha", 1.0))
-    return nn.elu if alpha == 1 else functools.partial(nn.elu, alpha=alpha)
-
-
-def _leaky_relu(given: Mapping[str, Any]) -> Any:
-    return functools.partial(nn.leaky_relu, slope=float(given.get("alpha", 0.01)))
-
-
-def _selu(given: Mapping[str, Any]) -> Any:
-    """That of the paper; ONNX would allow other constants."""
-    usual = np.isclose(given.get("alpha", 1.6732632), 1.6732632) and np.isclose(
-        given.get("gamma", 1.0507010), 1.0507010
-    )
-    return nn.selu if usual else None
-
-
-def _gelu(given: Mapping[str, Any]) -> Any:
-    return nn.gelu_tanh if given.get("approximate", b"none") == b"tanh" else nn.gelu
-
-
-#: From the attributes of an operator to the activation; None if there is none.
-_ACTIVATIONS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-    "Relu": lambda _: nn.relu,
-    "Sigmoid": lambda _: nn.sigmoid,
-    "Tanh": lambda _: nn.tanh,
-    "Softplus": lambda _: nn.softplus,
-    "Mish": lambda _: nn.mish,
-    "Elu": _elu,
-    "Selu": _selu,
-    "LeakyRelu": _leaky_relu,
-    "Gelu": _gelu,
-    "Swish": lambda given: nn.silu if given.get("alpha", 1.0) == 1 else None,
-    "Softmax": lambda _: nn.softmax,
-    "LogSoftmax": lambda _: nn.log_softmax,
-    "Sin": lambda _: np.sin,
 }
