@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from twopass import data, errors, nn, optim, train, tree
+    from twopass import data, errors, io, nn, optim, train, tree
     from twopass.api import (
         check_grads,
         custom_rule,
@@ -42,6 +42,7 @@ __all__ = [
     "grad",
     "hessian",
     "hvp",
+    "io",
     "jacobian",
     "jvp",
     "nn",
@@ -57,7 +58,7 @@ __all__ = [
 #: Where the public names are. Each is imported when it is asked for: who differentiates a function does not wait for
 #: the networks, and ``import twopass`` for neither.
 _ROOMS = {"compile": "twopass.compiler", "Trainer": "twopass.train"}
-_MODULES = frozenset({"data", "errors", "nn", "optim", "train", "tree"})
+_MODULES = frozenset({"data", "errors", "io", "nn", "optim", "train", "tree"})
 
 
 def __getattr__(name: str) -> Any:

@@ -13,14 +13,15 @@ import numpy as np
 from twopass.errors import ArgumentError, ModelError, compose
 from twopass.files import write_atomically
 from twopass.graph.ir import Graph, Node
-from twopass.io.exports.c_expressions import TYPES, literal
+from twopass.io.exports.c_expressions import TYPES, literals
 from twopass.io.exports.c_loops import Loops
 from twopass.io.exports.rows import forward
 from twopass.io.exports.stages import Chain, chain_of
 
 __all__ = ["CFiles", "export_c", "to_c"]
 
-_WIDTH = 100
+#: Numbers in a line of a table.
+_PER_LINE = 6
 #: How formulas are written in a file of plain ASCII.
 _ASCII = str.maketrans({"√": "sqrt", "Φ": "Phi", "²": "^2", "³": "^3", "π": "pi", "×": "x", "−": "-", "·": "*"})
 #: Words of C and C++ that a result might be called.
@@ -249,16 +250,11 @@ def _block(lines: Sequence[str]) -> list[str]:
 
 def _table(name: str, values: np.ndarray[Any, Any]) -> list[str]:
     """An array of constants; its axes are told in a comment."""
-    lines, line = [], "   "
-    for value in values.reshape(-1):
-        text = literal(value).text + ","
-        if len(line) + len(text) >= _WIDTH:
-            lines.append(line)
-            line = "   "
-        line += f" {text}"
+    texts = literals(values.reshape(-1))
+    lines = ["    " + ", ".join(texts[i : i + _PER_LINE]) + "," for i in range(0, len(texts), _PER_LINE)]
     shape = " x ".join(map(str, values.shape))
     comment = [f"/* {shape} */"] if values.ndim > 1 else []
-    return [*comment, f"static const {TYPES[values.dtype.name]} {name}[{values.size}] = {{", *lines, line, "};"]
+    return [*comment, f"static const {TYPES[values.dtype.name]} {name}[{values.size}] = {{", *lines, "};"]
 
 
 def _quoted(text: str) -> str:

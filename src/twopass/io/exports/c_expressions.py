@@ -14,7 +14,7 @@ import numpy as np
 from twopass.graph.ir import Node, astype
 from twopass.io.exports.rows import refuse
 
-__all__ = ["TYPES", "Expression", "Helpers", "expression", "literal"]
+__all__ = ["TYPES", "Expression", "Helpers", "expression", "literal", "literals"]
 
 
 class Expression(NamedTuple):
@@ -137,18 +137,21 @@ HELPERS[np.remainder] = (
 
 def literal(value: Any) -> Expression:
     """A number, with the digits that give it back."""
-    if value.dtype.kind == "f":
-        suffix = "f" if value.dtype == np.float32 else ""
-        if np.isnan(value):
-            return Expression("NAN")
-        if np.isinf(value):
-            return Expression("INFINITY") if value > 0 else Expression("-INFINITY", 7)
-        text = str(value)
-        text = text if "." in text or "e" in text else f"{text}.0"
-        return Expression(text + suffix, 7 if text.startswith("-") else 9)
-    number = int(value)
-    suffix = {"int64": "LL", "uint32": "u", "uint64": "ull"}.get(value.dtype.name, "")
-    return Expression(f"{number}{suffix}", 7 if number < 0 else 9)
+    (text,) = literals(np.asarray(value).reshape(1))
+    return Expression(text, 7 if text.startswith("-") else 9)
+
+
+def literals(values: np.ndarray[Any, Any]) -> list[str]:
+    """The numbers of an array as C spells them, with the digits that give them back."""
+    if values.dtype.kind == "f":
+        suffix = "f" if values.dtype == np.float32 else ""
+        # NumPy writes the fewest digits from which the same number is read.
+        texts = [f"{text}{suffix}" for text in values.astype(str).tolist()]
+        for place in np.flatnonzero(~np.isfinite(values)):
+            texts[place] = "NAN" if np.isnan(values[place]) else "INFINITY" if values[place] > 0 else "-INFINITY"
+        return texts
+    suffix = {"int64": "LL", "uint32": "u", "uint64": "ull"}.get(values.dtype.name, "")
+    return [f"{int(value)}{suffix}" for value in values.tolist()]
 
 
 class Helpers:

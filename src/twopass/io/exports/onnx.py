@@ -19,7 +19,7 @@ from twopass.io.exports.onnx_operators import ELEMENTS, REDUCTIONS
 from twopass.io.exports.rows import Dimension, Forward, Rows, address, forward, is_elementwise, refuse
 from twopass.io.exports.stages import Chain, chain_of
 
-__all__ = ["IR_VERSION", "OPSET", "Writer", "export_onnx", "to_onnx"]
+__all__ = ["IR_VERSION", "OPSET", "Writer", "export_onnx", "library", "to_onnx"]
 
 #: Version of the operators, of December 2022: what every runtime that is maintained reads.
 OPSET = 18

@@ -63,7 +63,7 @@ REDUCTIONS: dict[Any, str] = {np.sum: "ReduceSum", np.prod: "ReduceProd", np.max
 REDUCTIONS |= {np.any: "ReduceMax", np.all: "ReduceMin"}
 
 
-def combination(*functions: Any) -> Callable[[Combination], Combination]:
+def _combination(*functions: Any) -> Callable[[Combination], Combination]:
     """Register a function that is several operators."""
 
     def register(entry: Combination) -> Combination:
@@ -73,17 +73,17 @@ def combination(*functions: Any) -> Callable[[Combination], Combination]:
     return register
 
 
-@combination(np.square)
+@_combination(np.square)
 def _square(w: Writer, _node: Node, x: str) -> str:
     return w.op("Mul", x, x)
 
 
-@combination(np.not_equal)
+@_combination(np.not_equal)
 def _not_equal(w: Writer, _node: Node, a: str, b: str) -> str:
     return w.op("Not", w.op("Equal", a, b))
 
 
-@combination(np.isfinite)
+@_combination(np.isfinite)
 def _isfinite(w: Writer, _node: Node, x: str) -> str:
     return w.op("Not", w.op("Or", w.op("IsNaN", x), w.op("IsInf", x)))
 
@@ -116,7 +116,7 @@ def _bitwise(kind: str) -> Combination:
 ELEMENTS |= {np.bitwise_and: _bitwise("And"), np.bitwise_or: _bitwise("Or"), np.bitwise_xor: _bitwise("Xor")}
 
 
-@combination(np.logical_not, np.invert)
+@_combination(np.logical_not, np.invert)
 def _not(w: Writer, node: Node, x: str) -> str:
     if node.function is np.invert and node.dtype.kind != "b":
         return w.op("BitwiseNot", x)
@@ -126,14 +126,14 @@ def _not(w: Writer, node: Node, x: str) -> str:
 # --- exponentials and logarithms --------------------------------------------------------------------------------------
 
 
-@combination(np.expm1)
+@_combination(np.expm1)
 def _expm1(w: Writer, node: Node, x: str) -> str:
     """``tanh(x / 2) (exp(x) + 1)``, accurate near 0."""
     half = w.op("Tanh", w.op("Mul", x, w.number(0.5, node)))
     return w.op("Mul", half, w.op("Add", w.op("Exp", x), w.number(1, node)))
 
 
-@combination(np.log1p)
+@_combination(np.log1p)
 def _log1p(w: Writer, node: Node, x: str) -> str:
     """``log(u) x / (u - 1)`` with ``u = 1 + x`` rounded (Hewlett-Packard's formula), where that factor matters."""
     one = w.number(1, node)
@@ -145,31 +145,31 @@ def _log1p(w: Writer, node: Node, x: str) -> str:
 # Runtimes lack these functions for float64, so that they are made of those that they have.
 
 
-@combination(np.tan)
+@_combination(np.tan)
 def _tan(w: Writer, _node: Node, x: str) -> str:
     return w.op("Div", w.op("Sin", x), w.op("Cos", x))
 
 
-@combination(np.cosh)
+@_combination(np.cosh)
 def _cosh(w: Writer, node: Node, x: str) -> str:
     both = w.op("Add", w.op("Exp", x), w.op("Exp", w.op("Neg", x)))
     return w.op("Mul", both, w.number(0.5, node))
 
 
-@combination(np.sinh)
+@_combination(np.sinh)
 def _sinh(w: Writer, node: Node, x: str) -> str:
     """``tanh(x) cosh(x)``, accurate near 0."""
     return w.op("Mul", w.op("Tanh", x), _cosh(w, node, x))
 
 
-@combination(np.arctanh)
+@_combination(np.arctanh)
 def _arctanh(w: Writer, node: Node, x: str) -> str:
     """``log1p(2 x / (1 - x)) / 2``."""
     ratio = w.op("Div", w.op("Add", x, x), w.op("Sub", w.number(1, node), x))
     return w.op("Mul", _log1p(w, node, ratio), w.number(0.5, node))
 
 
-@combination(np.arccosh)
+@_combination(np.arccosh)
 def _arccosh(w: Writer, node: Node, x: str) -> str:
     """``log1p(d + √(d² + 2 d))`` with ``d = x - 1``, accurate near 1."""
     d = w.op("Sub", x, w.number(1, node))
@@ -177,7 +177,7 @@ def _arccosh(w: Writer, node: Node, x: str) -> str:
     return _log1p(w, node, w.op("Add", d, root))
 
 
-@combination(np.arcsinh)
+@_combination(np.arcsinh)
 def _arcsinh(w: Writer, node: Node, x: str) -> str:
     """``±log1p(|x| + |x|² / (1 + √(1 + |x|²)))``, accurate near 0; far out ``±log(2 |x|)``."""
     one, size = w.number(1, node), w.op("Abs", x)
@@ -188,18 +188,18 @@ def _arcsinh(w: Writer, node: Node, x: str) -> str:
     return w.op("Where", w.op("Less", x, w.number(0, node)), w.op("Neg", value), value)
 
 
-@combination(np.exp2)
+@_combination(np.exp2)
 def _exp2(w: Writer, node: Node, x: str) -> str:
     return w.op("Pow", w.number(2, node), x)
 
 
-@combination(np.log2, np.log10)
+@_combination(np.log2, np.log10)
 def _log_of_base(w: Writer, node: Node, x: str) -> str:
     base = 2 if node.function is np.log2 else 10
     return w.op("Div", w.op("Log", x), w.number(math.log(base), node))
 
 
-@combination(np.logaddexp)
+@_combination(np.logaddexp)
 def _logaddexp(w: Writer, node: Node, a: str, b: str) -> str:
     """``max(a, b) + log(1 + exp(-|a - b|))``; equal infinities are themselves."""
     larger = w.op("Max", a, b)
@@ -208,13 +208,13 @@ def _logaddexp(w: Writer, node: Node, a: str, b: str) -> str:
     return w.op("Add", larger, _log1p(w, node, w.op("Exp", distance)))
 
 
-@combination(np.cbrt)
+@_combination(np.cbrt)
 def _cbrt(w: Writer, node: Node, x: str) -> str:
     root = w.op("Pow", w.op("Abs", x), w.number(1 / 3, node))
     return w.op("Where", w.op("Less", x, w.number(0, node)), w.op("Neg", root), root)
 
 
-@combination(np.hypot)
+@_combination(np.hypot)
 def _hypot(w: Writer, node: Node, a: str, b: str) -> str:
     """``l √(1 + (s / l)²)`` of the larger and the smaller length, whose squares might overflow."""
     a, b = w.op("Abs", a), w.op("Abs", b)
@@ -228,19 +228,19 @@ def _hypot(w: Writer, node: Node, a: str, b: str) -> str:
 # --- steps and remainders ---------------------------------------------------------------------------------------------
 
 
-@combination(np.trunc)
+@_combination(np.trunc)
 def _trunc(w: Writer, node: Node, x: str) -> str:
     return w.op("Where", w.op("Less", x, w.number(0, node)), w.op("Ceil", x), w.op("Floor", x))
 
 
-@combination(np.sign)
+@_combination(np.sign)
 def _sign(w: Writer, node: Node, x: str) -> str:
     """A NaN stays one."""
     zero, one, minus = w.number(0, node), w.number(1, node), w.number(-1, node)
     return w.op("Where", w.op("Greater", x, zero), one, w.op("Where", w.op("Less", x, zero), minus, x))
 
 
-@combination(np.heaviside)
+@_combination(np.heaviside)
 def _heaviside(w: Writer, node: Node, x: str, at_zero: str) -> str:
     """A NaN stays one."""
     zero = w.number(0, node)
@@ -249,7 +249,7 @@ def _heaviside(w: Writer, node: Node, x: str, at_zero: str) -> str:
     return w.op("Where", w.op("Less", x, zero), zero, value)
 
 
-@combination(np.remainder)
+@_combination(np.remainder)
 def _remainder(w: Writer, node: Node, a: str, b: str) -> str:
     """The remainder has the sign of the divisor."""
     if node.dtype.kind != "f":
@@ -259,12 +259,12 @@ def _remainder(w: Writer, node: Node, a: str, b: str) -> str:
     return w.op("Where", differs, w.op("Add", rest, b), rest)
 
 
-@combination(np.fmod)
+@_combination(np.fmod)
 def _fmod(w: Writer, _node: Node, a: str, b: str) -> str:
     return w.op("Mod", a, b, fmod=1)
 
 
-@combination(np.fmax, np.fmin)
+@_combination(np.fmax, np.fmin)
 def _without_nan(w: Writer, node: Node, a: str, b: str) -> str:
     found = w.op("Max" if node.function is np.fmax else "Min", a, b)
     found = w.op("Where", w.op("IsNaN", b), a, found)

@@ -23,7 +23,7 @@ from twopass.graph.passes import run
 from twopass.graph.spellings import operator_name
 from twopass.io.exports.stages import Chain, Stage
 
-__all__ = ["Dimension", "Forward", "Rows", "forward", "refuse"]
+__all__ = ["Dimension", "Forward", "Rows", "address", "forward", "is_elementwise", "refuse", "steps"]
 
 
 class Rows(NamedTuple):
@@ -184,7 +184,7 @@ def _mixes(node: Node) -> NoReturn:
     raise ArgumentError(compose(what, where=node.line or None, why=why, instead="Leave the first axis alone."))
 
 
-def axis_of_rows(shape: Sequence[Dimension]) -> int | None:
+def _axis_of_rows(shape: Sequence[Dimension]) -> int | None:
     """Which axis is that of the rows."""
     return next((axis for axis, length in enumerate(shape) if isinstance(length, Rows)), None)
 
@@ -198,8 +198,8 @@ def _check_rows(graph: Graph, shapes: dict[int, tuple[Dimension, ...]], n: int) 
         if sum(isinstance(length, Rows) for length in shape) > 1:
             _mixes(node)
         given = [shapes[id(operand)] for operand in node.operands if id(operand) in shapes]
-        from_rows = any(axis_of_rows(operand) is not None for operand in given)
-        if from_rows and (axis_of_rows(shape) is None or not _keeps_rows(node, shapes, n)):
+        from_rows = any(_axis_of_rows(operand) is not None for operand in given)
+        if from_rows and (_axis_of_rows(shape) is None or not _keeps_rows(node, shapes, n)):
             _mixes(node)
     for output in graph.outputs:
         if isinstance(output.type, Type) and shapes[id(output)][:1] != (Rows(1),):
@@ -209,14 +209,14 @@ def _check_rows(graph: Graph, shapes: dict[int, tuple[Dimension, ...]], n: int) 
 def _keeps_rows(node: Node, shapes: dict[int, tuple[Dimension, ...]], n: int) -> bool:
     """Whether a node whose operands have an axis of rows leaves the rows where they are."""
     shape = shapes[id(node)]
-    place = axis_of_rows(shape)
+    place = _axis_of_rows(shape)
     if node.function is np.reshape:
         return _before(shapes[id(node.args[0])]) == _before(shape)
     if node.function is np.concatenate:
         return bool(node.args[1] != place)
     if node.function is operator.getitem:
         given = shapes[id(node.args[0])]
-        axis = axis_of_rows(given)
+        axis = _axis_of_rows(given)
         if axis is None or axis >= len(node.args[1]):
             return True  # the positions have the rows, or the index ends before them
         part, whole = node.args[1][axis], node.args[0].shape[axis]
@@ -227,7 +227,7 @@ def _keeps_rows(node: Node, shapes: dict[int, tuple[Dimension, ...]], n: int) ->
 
 def _before(shape: Sequence[Dimension]) -> tuple[int, ...]:
     """How many elements lie between two rows' first ones, and how many rows an element of a row is away."""
-    place = axis_of_rows(shape)
+    place = _axis_of_rows(shape)
     return () if place is None else (math.prod(shape[:place]),)  # type: ignore[arg-type]
 
 
