@@ -126,15 +126,16 @@ def test_a_program_includes_the_header(tmp_path: Path) -> None:
 
 
 def test_names_that_c_has_taken(tmp_path: Path) -> None:
-    net = nn.Graph(
-        lambda _, x: (x + 1, x * 2, x - 3, x / 4),
-    )
+    net = nn.Graph(lambda _, x: (np.tanh(x) + 1, x * 2, x - 3, np.maximum(x, 4), x, -x))
     model = tp.Trainer(net, lambda p, t: 0.0, tp.optim.SGD(0.1)).init((2,))
-    names = ["class", "t1", "i", "größe 2"]
+    names = ["tanhf", "t1", "a b", "a_b", "layer_0_weight", "larger_float"]
     files = export_c(model, tmp_path / "2nd.c", output_names=names)
     x = np.ones((3, 2), np.float32)
-    found = running.run_c(running.compile_c([files.source]), "model_2nd", [x], [x, x, x, x])
-    running.assert_close(found, [x + 1, x * 2, x - 3, x / 4], 1e-6)
+    expected = running.as_tuple(net({}, x))
+    found = running.run_c(running.compile_c([files.source]), "model_2nd", [x], expected)
+    running.assert_close(found, expected, 1e-6)
+    for names in (["class", "int", "NAN", "i", "größe 2", "c1"], ["exp", "x", "n", "row", "place", "isnan"]):
+        running.compile_c([export_c(model, tmp_path / f"{names[0]}.c", output_names=names).source])
 
 
 def test_comments_tell_layers_formulas_and_notes(tmp_path: Path) -> None:

@@ -76,6 +76,22 @@ def test_a_network_that_is_code_is_exported_from_the_trainer(tmp_path: Path) -> 
     running.assert_close(running.run_onnx(tmp_path / "m.onnx", [x]), [model.predict(x)], 1e-5)
 
 
+def test_types_that_onnx_has_no_operator_for(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Dense(2), nn.Activation(lambda x: np.where((x > 0) + (x > 1), x, 0)))
+    model = tp.Trainer(net, "mean_squared_error", tp.optim.SGD(0.1), seed=0).init((3,))
+    with pytest.raises(ArgumentError, match="for a type of numbers that ONNX has it not for"):
+        export_onnx(model, tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_relu_is_one_operator_and_the_dead_branch_is_gone(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Dense(2, activation="relu"))
+    model = tp.Trainer(net, "mean_squared_error", tp.optim.SGD(0.1), seed=0).init((3,))
+    export_onnx(model, tmp_path / "m.onnx")
+    kinds = [node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node]
+    assert kinds == ["MatMul", "Add", "Relu", "Identity"]
+
+
 @pytest.mark.parametrize("names", [[], ["a", "b"]])
 def test_output_names_have_to_fit(names: list[str], tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="1 outputs"):

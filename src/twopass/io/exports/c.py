@@ -13,7 +13,7 @@ import numpy as np
 from twopass.errors import ArgumentError, ModelError, compose
 from twopass.files import write_atomically
 from twopass.graph.ir import Graph, Node
-from twopass.io.exports.c_expressions import TYPES, literals
+from twopass.io.exports.c_expressions import FUNCTIONS, TYPES, literals
 from twopass.io.exports.c_loops import Loops
 from twopass.io.exports.rows import forward
 from twopass.io.exports.stages import Chain, chain_of
@@ -24,6 +24,8 @@ __all__ = ["CFiles", "export_c", "to_c"]
 _PER_LINE = 6
 #: How formulas are written in a file of plain ASCII.
 _ASCII = str.maketrans({"√": "sqrt", "Φ": "Phi", "²": "^2", "³": "^3", "π": "pi", "×": "x", "−": "-", "·": "*"})
+#: What the variables, tables and functions of a file are called.
+_OURS = re.compile(r"[a-w]|(t|v|c|total|best|x)\d*|(layer|larger|smaller|squared|sign|step|log_of_sum|modulo)_.*")
 #: Words of C and C++ that a result might be called.
 _TAKEN = {
     *("auto", "bool", "break", "case", "char", "class", "const", "continue", "default", "delete", "do", "double"),
@@ -132,7 +134,7 @@ def to_c(
     if len(set(output_names)) != len(graph.outputs):
         what = f"the model has {len(graph.outputs)} outputs, and output_names is {list(output_names)}"
         raise ArgumentError(compose(what, instead="Pass one name for each."))
-    outputs = [_variable(output) for output in output_names]
+    outputs = _variables(output_names)
     comments = {title: [_plain(line) for line in (title, *stage.formulas)] for title, stage in captured.stages.items()}
     loops = Loops(graph, captured.names, outputs, comments)
     texts = {key: labels[name] for name, key in zip(output_names, outputs, strict=True) if name in labels}
@@ -154,10 +156,17 @@ def _identifier(text: str) -> str:
     return f"model_{name}" if name[0].isdigit() else name
 
 
-def _variable(text: str) -> str:
-    """A name in C for a result, which no word of the language and no other variable has."""
-    name = _identifier(text)
-    return f"{name}_" if name in _TAKEN or re.fullmatch(r"[a-w]|(t|v|c|total|best|x)\d*", name) else name
+def _variables(texts: Sequence[str]) -> list[str]:
+    """Names in C for results, which nothing else in the file has."""
+    names: list[str] = []
+    for text in texts:
+        name = _identifier(text)
+        if name in _TAKEN or name in FUNCTIONS or _OURS.fullmatch(name) or name.isupper():  # macros are written so
+            name = f"out_{name}"
+        while name in names:
+            name += "_"
+        names.append(name)
+    return names
 
 
 def _plain(text: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from twopass.graph.ir import Node, astype
 from twopass.io.exports.rows import refuse
 
-__all__ = ["TYPES", "Expression", "Helpers", "expression", "literal", "literals"]
+__all__ = ["FUNCTIONS", "TYPES", "Expression", "Helpers", "expression", "literal", "literals"]
 
 
 class Expression(NamedTuple):
@@ -116,6 +116,9 @@ CALLS: dict[Any, str] = {
 
 #: Macros of ``math.h``.
 MACROS: dict[Any, str] = {np.isnan: "isnan", np.isinf: "isinf", np.isfinite: "isfinite"}
+
+#: What a file may call of ``math.h``.
+FUNCTIONS = {*MACROS.values(), *CALLS.values(), *(f"{name}f" for name in CALLS.values())}
 
 #: Our own: name, parameters and the expression that is returned, with {T} for the type, and {f} for the f of floats.
 HELPERS: dict[Any, tuple[str, str, str]] = {

@@ -13,7 +13,7 @@ import numpy as np
 
 from twopass.errors import ArgumentError, MissingLibraryError, ModelError, compose
 from twopass.files import write_atomically
-from twopass.graph.build import axes_of, labels_of
+from twopass.graph.build import axes_of, is_scalar_constant, labels_of
 from twopass.graph.ir import Constant, Input, Node, Type, astype
 from twopass.io.exports.onnx_operators import ELEMENTS, REDUCTIONS
 from twopass.io.exports.rows import Dimension, Forward, Rows, address, forward, is_elementwise, refuse
@@ -121,7 +121,11 @@ def to_onnx(
     if sum(node.size * node.dtype.itemsize for node in constants) > _MOST_BYTES:
         raise ArgumentError(compose("the parameters take more than 2 GiB, which one ONNX file cannot hold"))
     model = writer.model(output_names, labels, metadata)
-    onnx.checker.check_model(model, full_check=True)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        what = "the model calls a function for a type of numbers that ONNX has it not for"
+        raise ArgumentError(compose(what, why=str(error).strip().splitlines()[-1])) from error
     content: bytes = model.SerializeToString()
     return content
 
@@ -133,6 +137,7 @@ def library() -> ModuleType:
         import onnx.checker
         import onnx.helper
         import onnx.numpy_helper
+        import onnx.shape_inference
     except ImportError as error:
         what = "onnx is not installed, and ONNX files need it"
         raise MissingLibraryError(compose(what, instead="Type pip install 'twopass[onnx]'.")) from error
@@ -253,8 +258,9 @@ class Writer:
                 found = self.op("Gather", self.constant(np.array(texts, object), f"{name}_texts"), found)
             self.nodes.append(helper.make_node("Identity", [found], [name], name=f"outputs/{name}"))
             outputs.append(self._declaration(node, name, self.onnx.TensorProto.STRING if texts is not None else None))
+        nodes, initializers = self._needed(output_names)
         made = helper.make_model(
-            helper.make_graph(self.nodes, "twopass", inputs, outputs, self.initializers),
+            helper.make_graph(nodes, "twopass", inputs, outputs, initializers),
             producer_name="twopass",
             producer_version=__version__,
             ir_version=IR_VERSION,
@@ -262,6 +268,16 @@ class Writer:
         )
         helper.set_model_props(made, dict(metadata))
         return made
+
+    def _needed(self, output_names: Sequence[str]) -> tuple[list[Any], list[Any]]:
+        """The nodes and arrays that the outputs are made of: a combination of operators may have left others."""
+        wanted = set(output_names)
+        nodes = []
+        for node in reversed(self.nodes):
+            if node.output[0] in wanted:
+                nodes.append(node)
+                wanted.update(node.input)
+        return nodes[::-1], [array for array in self.initializers if array.name in wanted]
 
     def _declaration(self, node: Node, name: str, kind: int | None = None) -> Any:
         lengths = ["rows" if isinstance(length, Rows) else length for length in self.shape(node)]
@@ -291,10 +307,24 @@ class Writer:
         names = [value.name for value in given]
         if node.function is astype:
             return _Value(self.cast(names[0], node.dtype), shape)
+        if node.function is np.where and _is_relu(node):
+            return _Value(self.op("Relu", names[2]), given[2].shape)
         entry = ELEMENTS.get(node.function)
         if entry is None:
             refuse(node, _TARGET)
         return _Value(self.op(entry, *names) if isinstance(entry, str) else entry(self, node, *names), shape)
+
+
+def _is_relu(node: Node) -> bool:
+    """Whether it is ``where(x <= 0, 0, x)``, for which runtimes have an operator that is faster."""
+    condition, zero, x = node.args
+    return (
+        condition.function is np.less_equal
+        and condition.args[0] is x
+        and is_scalar_constant(condition.args[1], 0)
+        and is_scalar_constant(zero, 0)
+        and x.dtype.kind == "f"
+    )
 
 
 def _broadcast(shapes: Sequence[tuple[Dimension, ...]]) -> tuple[Dimension, ...]:
