@@ -38,6 +38,12 @@ def test_a_regression_with_numbers_and_categories(twopass, price_model: str, hou
     assert "area, district (0 is north, 1 is south)." in (tmp_path / "price.h").read_text()
 
 
+def test_a_category_that_was_never_seen_is_no_input(twopass, price_model: str, houses: Path, tmp_path: Path) -> None:
+    twopass("export", price_model, "--onnx", "price.onnx")
+    prices = running.run_onnx(tmp_path / "price.onnx", [np.array([[100.0, 0], [100, 1], [100, 2], [100, -1]])])[0]
+    assert prices[2] == prices[3] and prices[2] not in (prices[0], prices[1])
+
+
 def test_a_classification(twopass, digits_model: Path, tmp_path: Path) -> None:
     outcome = twopass("export", str(digits_model), "--onnx", "digits.onnx", "--c", "digits.c")
     sizes = dict(line.split(maxsplit=1) for line in outcome.out.splitlines())

@@ -50,10 +50,10 @@ def layer(function: Any) -> Callable[[Any], Any]:
     return apply
 
 
-def model(functions: list[Callable[[Any], Any]], dtype: str) -> Any:
+def model(functions: list[Callable[[Any], Any]], dtype: str, inputs: int = 4) -> Any:
     """A network with one output for each function."""
     net = nn.Graph(lambda _, x: tuple(function(x) for function in functions))
-    return SimpleNamespace(net=net, params={}, input_shape=(4,), dtype=np.dtype(dtype))
+    return SimpleNamespace(net=net, params={}, input_shape=(inputs,), dtype=np.dtype(dtype))
 
 
 def samples(dtype: str) -> Any:
@@ -86,7 +86,7 @@ def test_the_derived_functions_are_right_far_out_and_near_zero(tmp_path: Path) -
     special = [np.nan, np.inf, -np.inf, 0.0, 1e-18, -1e-18, 1e-5, 700.0, -0.5, 1e300]
     x = np.array([[a, b] for a in special for b in special])
     x = x[~(np.isnan(x).any(axis=1) & np.isinf(x).any(axis=1))]  # what hypot gives for those is a question of taste
-    net = SimpleNamespace(net=model(layers, "float64").net, params={}, input_shape=(2,), dtype=np.dtype("float64"))
+    net = model(layers, "float64", inputs=2)
     names = [f"y{number}" for number in range(len(layers))]
     wanted = expected(layers, x)
     export_onnx(net, tmp_path / "m.onnx", output_names=names)
@@ -141,3 +141,27 @@ def test_structure(dtype: str, tmp_path: Path) -> None:
     running.assert_close(running.run_onnx(tmp_path / "m.onnx", [x]), wanted, running.TOLERANCE[dtype])
     found = running.run_c(running.compile_c([files.source]), "m", [x], wanted)
     running.assert_close(found, wanted, running.TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_activations_far_out_and_of_what_is_no_number(dtype: str, tmp_path: Path) -> None:
+    special = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e4, -1e4, 1e-30, -1e-30, 30, -30, 100, -100]
+    x = np.tile(np.array(special, dtype)[:, None], (1, 2))
+    names = nn.activations.names()
+    functions = [nn.activations.get(name) for name in names]
+    wanted = expected(functions, x)
+    network = model(functions, dtype, inputs=2)
+    export_onnx(network, tmp_path / "m.onnx", output_names=names)
+    files = export_c(network, tmp_path / "m.c", output_names=names)
+    library = running.compile_c([files.source], "-O2")
+    for results in (running.run_onnx(tmp_path / "m.onnx", [x]), running.run_c(library, "m", [x], wanted)):
+        for name, one, other in zip(names, results, wanted, strict=True):
+            np.testing.assert_allclose(one, other, rtol=running.TOLERANCE[dtype], atol=1e-30, err_msg=name)
+
+
+def test_positions_outside_of_a_table_read_nothing_else_in_c(tmp_path: Path) -> None:
+    network = model([lambda x: np.asarray(TABLE, like=x)[x.astype(int)[:, 0]]], "float64")
+    library = running.compile_c([export_c(network, tmp_path / "m.c").source])
+    x = np.array([[0.0], [2], [-1], [-3], [3], [1e9], [-1e9]]) * np.ones(4)
+    (found,) = running.run_c(library, "m", [x], [np.zeros((7, 4))])
+    assert (found == TABLE[[0, 2, -1, -3, 2, 2, 0]]).all()
