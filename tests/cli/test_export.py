@@ -65,8 +65,11 @@ def test_the_onnx_file_names_the_columns(twopass, price_model: str, tmp_path: Pa
     twopass("export", price_model, "--onnx", "price.onnx")
     metadata = {entry.key: json.loads(entry.value) for entry in onnx.load(tmp_path / "price.onnx").metadata_props}
     assert metadata == {
-        "columns": [{"name": "area"}, {"name": "district", "values": ["north", "south"]}],
-        "target": {"name": "price"},
+        "columns": [
+            {"name": "area", "kind": "number"},
+            {"name": "district", "kind": "category", "values": ["north", "south"]},
+        ],
+        "target": {"name": "price", "kind": "number"},
     }
 
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,9 +15,10 @@ import numpy as np
 import typer
 
 from twopass import io, nn
+from twopass.cli.columns import described, preprocessing, summary
 from twopass.cli.display import results, show_fields
 from twopass.cli.model import Fitted
-from twopass.data import Category, Encoder, Number
+from twopass.data import Category, Encoder
 from twopass.errors import ArgumentError, compose
 
 __all__ = ["export"]
@@ -36,7 +37,8 @@ def export(
     """Write a model for other programs: as ONNX, or as C99 that needs nothing but math.h.
 
     The preprocessing is in the file. Its input x has one number for each column of the table, unscaled, in the order in
-    which the file lists them; a category is the index of its value.
+    which the file lists them: a category is the index of its value, yes is 1 and no is 0, a date is the days since
+    1970, and NaN is a missing value where the training data had some.
 
     \b
     Examples:
@@ -49,7 +51,7 @@ def export(
     fitted = Fitted.load(folder)
     outside = _outside(fitted)
     if onnx is not None:
-        columns = [_described(column) for column in (*fitted.encoder.features, fitted.encoder.target)]
+        columns = [described(column) for column in (*fitted.encoder.features, fitted.encoder.target)]
         metadata = {"columns": json.dumps(columns[:-1]), "target": json.dumps(columns[-1])}
         io.export_onnx(fitted.trainer, onnx, metadata=metadata, **outside)
         show_fields(results(), {"ONNX": str(onnx), "size": f"{onnx.stat().st_size:,} bytes"})
@@ -58,18 +60,13 @@ def export(
         show_fields(results(), {"C": f"{files.source}, {files.header}", **_sizes(files)})
 
 
-def _described(column: Number | Category) -> dict[str, Any]:
-    values = {"values": list(column.values)} if isinstance(column, Category) else {}
-    return {"name": column.name, **values}
-
-
 def _outside(fitted: Fitted) -> dict[str, Any]:
     """What is around the network, as the exporters take it."""
     encoder, target = fitted.encoder, fitted.encoder.target
     found: dict[str, Any] = {}
-    if not _is_plain(encoder):
-        shape = (len(encoder.features),)
-        found |= {"before": _preprocessing(encoder), "input_shape": shape, "input_dtype": np.float64}
+    before = preprocessing(encoder)
+    if before is not None:
+        found |= {"before": before, "input_shape": (len(encoder.features),), "input_dtype": np.float64}
     if isinstance(target, Category):
         return found | {
             "after": _classes,
@@ -84,55 +81,9 @@ def _classes(outputs: Array) -> tuple[Array, Array]:
     return nn.softmax(outputs), np.argmax(outputs, axis=1).astype(np.int32)
 
 
-def _is_plain(encoder: Encoder) -> bool:
-    """Whether the network takes the columns as they are."""
-    return all(column == Number(column.name) for column in encoder.features)
-
-
-# --- from columns to inputs -------------------------------------------------------------------------------------------
-
-
-def _preprocessing(encoder: Encoder) -> Callable[[Array], Array]:
-    """`Encoder.inputs` as a function of an array of shape (n_rows, n_columns), in plain NumPy."""
-    runs: list[list[int]] = []
-    for place, column in enumerate(encoder.features):
-        if type(column) not in (Number, Category):
-            what = f"the column {column.name!r} is of a kind that cannot be exported: {type(column).__name__}"
-            raise ArgumentError(compose(what, instead="Leave it out when training: --drop COLUMN."))
-        if runs and isinstance(column, Number) and isinstance(encoder.features[runs[-1][0]], Number):
-            runs[-1].append(place)
-        else:
-            runs.append([place])
-    parts = [_part([encoder.features[place] for place in run], run[0]) for run in runs]
-
-    def inputs(x: Array) -> Array:
-        return np.concatenate([part(x) for part in parts], axis=1)
-
-    return inputs
-
-
-def _part(columns: Sequence[Any], start: int) -> Callable[[Array], Array]:
-    """The inputs that one category, or several columns of numbers that lie together, become."""
-    stop = start + len(columns)
-    if isinstance(columns[0], Category):
-        return lambda x: (x[:, start:stop] == np.arange(columns[0].size)).astype(np.float32)
-    mean, scale = (np.array([getattr(column, name) for column in columns]) for name in ("mean", "scale"))
-    limit = np.array([np.inf if column.limit is None else column.limit for column in columns], np.float32)
-    return lambda x: np.clip(((x[:, start:stop] - mean) / scale).astype(np.float32), -limit, limit)
-
-
-# --- what is told -----------------------------------------------------------------------------------------------------
-
-
 def _notes(encoder: Encoder) -> list[str]:
     """The columns, for the comment of the C file."""
-    names = []
-    for column in encoder.features:
-        values = ""
-        if isinstance(column, Category):
-            values = f" ({', '.join(f'{number} is {value}' for number, value in enumerate(column.values))})"
-        names.append(f"{column.name}{values}")
-    listed = textwrap.wrap(", ".join(names) + ".", 96, break_long_words=False)
+    listed = textwrap.wrap(", ".join(map(summary, encoder.features)) + ".", 96, break_long_words=False)
     return [
         "",
         "The columns, in this order:",
