@@ -7,6 +7,7 @@ a graph is recognised by its values: it is computed at many points, and compared
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -72,7 +73,7 @@ _PIECES: dict[str, Callable[..., Any]] = {
     "Abs": np.abs,
     "Max": np.maximum,
     "Min": np.minimum,
-    "Erf": nn.special.erf,
+    "Erf": np.vectorize(math.erf, otypes=[float]),
     "Tanh": np.tanh,
     "Sigmoid": nn.sigmoid,
     "Softplus": nn.softplus,
