@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 from tests.io.exports import running
 
+from twopass.cli.columns import described, summary
 from twopass.cli.model import Fitted
 from twopass.data import load_digits, read_table
 
 
 def columns_of(path: Path, fitted: Fitted) -> Any:
     """The input of an exported model: numbers as they are in the file, categories as indices."""
-    table = read_table(path)
-    parts = [
-        column.encode(table) if hasattr(column, "values") else table.numbers(column.name)
-        for column in fitted.encoder.features
-    ]
+    table, parts = read_table(path), []
+    for column in fitted.encoder.features:
+        values = described(column).get("values")
+        texts = None if values is None else table.texts(column.name).tolist()
+        parts.append(table.numbers(column.name) if values is None else np.array([values.index(text) for text in texts]))
     return np.stack(parts, axis=1).astype(np.float64)
 
 
@@ -35,7 +36,8 @@ def test_a_regression_with_numbers_and_categories(twopass, price_model: str, hou
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     (found,) = running.run_c(running.compile_c([tmp_path / "price.c"]), "price", [x], [expected])
     np.testing.assert_allclose(found, expected, rtol=1e-5)
-    assert "area, district (0 is north, 1 is south)." in (tmp_path / "price.h").read_text()
+    told = ", ".join(map(summary, Fitted.load(Path(price_model)).encoder.features))
+    assert "area" in told and "is north" in told and f" *   {told}.\n" in (tmp_path / "price.h").read_text()
 
 
 def test_a_category_that_was_never_seen_is_no_input(twopass, price_model: str, houses: Path, tmp_path: Path) -> None:
@@ -64,13 +66,10 @@ def test_the_onnx_file_names_the_columns(twopass, price_model: str, tmp_path: Pa
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
     twopass("export", price_model, "--onnx", "price.onnx")
     metadata = {entry.key: json.loads(entry.value) for entry in onnx.load(tmp_path / "price.onnx").metadata_props}
-    assert metadata == {
-        "columns": [
-            {"name": "area", "kind": "number"},
-            {"name": "district", "kind": "category", "values": ["north", "south"]},
-        ],
-        "target": {"name": "price", "kind": "number"},
-    }
+    encoder = Fitted.load(Path(price_model)).encoder
+    assert metadata == {"columns": list(map(described, encoder.features)), "target": described(encoder.target)}
+    assert [column["name"] for column in metadata["columns"]] == ["area", "district"]
+    assert sorted(metadata["columns"][1]["values"]) == ["north", "south"]
 
 
 @pytest.mark.parametrize(
