@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tests.io.exports import running
 
+import twopass as tp
 from twopass.cli.columns import described, summary
 from twopass.cli.model import Fitted
 from twopass.data import load_digits, read_table
@@ -70,6 +71,17 @@ def test_the_onnx_file_names_the_columns(twopass, price_model: str, tmp_path: Pa
     assert metadata == {"columns": list(map(described, encoder.features)), "target": described(encoder.target)}
     assert [column["name"] for column in metadata["columns"]] == ["area", "district"]
     assert sorted(metadata["columns"][1]["values"]) == ["north", "south"]
+
+
+def test_a_model_that_was_saved_from_python(twopass, tmp_path: Path) -> None:
+    net = tp.nn.Sequential(tp.nn.Dense(3, activation="elu"))
+    trainer = tp.Trainer(net, "mean_squared_error", tp.optim.SGD(0.1), seed=0).init((2,))
+    trainer.save("plain")
+    assert twopass("export", "plain", "--onnx", "plain.onnx", "--c", "plain.c").status == 0
+    x = np.ones((4, 2), np.float32)
+    running.assert_close(running.run_onnx(tmp_path / "plain.onnx", [x]), [trainer.predict(x)], 1e-5)
+    library = running.compile_c([tmp_path / "plain.c"])
+    running.assert_close(running.run_c(library, "plain", [x], [trainer.predict(x)]), [trainer.predict(x)], 1e-5)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,8 @@ def export(
 
     The preprocessing is in the file. Its input x has one number for each column of the table, unscaled, in the order in
     which the file lists them: a category is the index of its value, yes is 1 and no is 0, a date is the days since
-    1970, and NaN is a missing value where the training data had some.
+    1970, and NaN is a missing value where the training data had some. Of a model that was saved from Python, the
+    network is exported as it is.
 
     \b
     Examples:
@@ -48,21 +49,21 @@ def export(
     if onnx is None and c is None:
         instead = "Add --onnx FILE, --c FILE, or both."
         raise ArgumentError(compose("nothing says what to export the model to", instead=instead))
-    fitted = Fitted.load(folder)
-    outside = _outside(fitted)
+    has_columns = "encoder" in (io.load_model(folder).config.get("extra") or {})
+    fitted = Fitted.load(folder) if has_columns else None
+    outside = {} if fitted is None else _outside(fitted.encoder)
+    model = folder if fitted is None else fitted.trainer
     if onnx is not None:
-        columns = [described(column) for column in (*fitted.encoder.features, fitted.encoder.target)]
-        metadata = {"columns": json.dumps(columns[:-1]), "target": json.dumps(columns[-1])}
-        io.export_onnx(fitted.trainer, onnx, metadata=metadata, **outside)
+        io.export_onnx(model, onnx, metadata={} if fitted is None else _metadata(fitted.encoder), **outside)
         show_fields(results(), {"ONNX": str(onnx), "size": f"{onnx.stat().st_size:,} bytes"})
     if c is not None:
-        files = io.export_c(fitted.trainer, c, notes=_notes(fitted.encoder), **outside)
+        files = io.export_c(model, c, notes=[] if fitted is None else _notes(fitted.encoder), **outside)
         show_fields(results(), {"C": f"{files.source}, {files.header}", **_sizes(files)})
 
 
-def _outside(fitted: Fitted) -> dict[str, Any]:
+def _outside(encoder: Encoder) -> dict[str, Any]:
     """What is around the network, as the exporters take it."""
-    encoder, target = fitted.encoder, fitted.encoder.target
+    target = encoder.target
     found: dict[str, Any] = {}
     before = preprocessing(encoder)
     if before is not None:
@@ -79,6 +80,12 @@ def _outside(fitted: Fitted) -> dict[str, Any]:
 def _classes(outputs: Array) -> tuple[Array, Array]:
     """The probabilities of the classes, and the index of the most probable one."""
     return nn.softmax(outputs), np.argmax(outputs, axis=1).astype(np.int32)
+
+
+def _metadata(encoder: Encoder) -> dict[str, str]:
+    """The columns, for the ONNX file."""
+    columns = [described(column) for column in encoder.features]
+    return {"columns": json.dumps(columns), "target": json.dumps(described(encoder.target))}
 
 
 def _notes(encoder: Encoder) -> list[str]:
@@ -105,7 +112,7 @@ def _object_size(source: Path) -> int | None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder, "model.o")
-        command = [compiler, "-std=c99", "-O2", "-c", str(source), "-o", str(made)]
+        command = [compiler, "-std=c99", "-O2", "-c", str(source.absolute()), "-o", str(made)]
         try:
             subprocess.run(command, check=True, capture_output=True, timeout=_PATIENCE)
         except (OSError, subprocess.SubprocessError):
