@@ -134,7 +134,7 @@ def test_names_that_c_has_taken(tmp_path: Path) -> None:
     expected = running.as_tuple(net({}, x))
     found = running.run_c(running.compile_c([files.source]), "model_2nd", [x], expected)
     running.assert_close(found, expected, 1e-6)
-    for names in (["class", "int", "NAN", "i", "größe 2", "c1"], ["exp", "x", "n", "row", "place", "isnan"]):
+    for names in (["class", "int", "NAN", "i", "größe 2", "c1"], ["exp", "x1", "n", "row", "place", "isnan"]):
         running.compile_c([export_c(model, tmp_path / f"{names[0]}.c", output_names=names).source])
 
 

@@ -92,7 +92,13 @@ def test_relu_is_one_operator_and_the_dead_branch_is_gone(tmp_path: Path) -> Non
     assert kinds == ["MatMul", "Add", "Relu", "Identity"]
 
 
-@pytest.mark.parametrize("names", [[], ["a", "b"]])
+def test_labels_are_for_indices(tmp_path: Path) -> None:
+    for labels in ({"z": ["a"]}, {"y": ["a"]}):
+        with pytest.raises(ArgumentError, match=r"labels are given for '.', which is no output of integers"):
+            export_onnx(trainer(), tmp_path / "m.onnx", labels=labels)
+
+
+@pytest.mark.parametrize("names", [[], ["a", "b"], ["x"]])
 def test_output_names_have_to_fit(names: list[str], tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="1 outputs"):
         export_onnx(trainer(), tmp_path / "m.onnx", output_names=names)

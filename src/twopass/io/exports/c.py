@@ -15,7 +15,7 @@ from twopass.files import write_atomically
 from twopass.graph.ir import Graph, Node
 from twopass.io.exports.c_expressions import FUNCTIONS, TYPES, literals
 from twopass.io.exports.c_loops import Loops
-from twopass.io.exports.rows import forward
+from twopass.io.exports.rows import check_names, forward
 from twopass.io.exports.stages import Chain, chain_of
 
 __all__ = ["CFiles", "export_c", "to_c"]
@@ -131,9 +131,7 @@ def to_c(
     """The text of the source and of the header, and the bytes of tables and arrays; see `export_c`."""
     captured = forward(chain)
     graph = captured.row
-    if len(set(output_names)) != len(graph.outputs):
-        what = f"the model has {len(graph.outputs)} outputs, and output_names is {list(output_names)}"
-        raise ArgumentError(compose(what, instead="Pass one name for each."))
+    check_names(graph, output_names, labels)
     outputs = _variables(output_names)
     comments = {title: [_plain(line) for line in (title, *stage.formulas)] for title, stage in captured.stages.items()}
     loops = Loops(graph, captured.names, outputs, comments)

@@ -16,7 +16,7 @@ from twopass.files import write_atomically
 from twopass.graph.build import axes_of, is_scalar_constant, labels_of
 from twopass.graph.ir import Constant, Input, Node, Type, astype
 from twopass.io.exports.onnx_operators import ELEMENTS, REDUCTIONS
-from twopass.io.exports.rows import Dimension, Forward, Rows, address, forward, is_elementwise, refuse
+from twopass.io.exports.rows import Dimension, Forward, Rows, address, check_names, forward, is_elementwise, refuse
 from twopass.io.exports.stages import Chain, chain_of
 
 __all__ = ["IR_VERSION", "OPSET", "Writer", "export_onnx", "library", "to_onnx"]
@@ -113,9 +113,7 @@ def to_onnx(
     """The content of an ONNX file; see `export_onnx`."""
     onnx = library()
     captured = forward(chain)
-    if len(set(output_names)) != len(captured.graph.outputs):
-        what = f"the model has {len(captured.graph.outputs)} outputs, and output_names is {list(output_names)}"
-        raise ArgumentError(compose(what, instead="Pass one name for each."))
+    check_names(captured.graph, output_names, labels)
     writer = Writer(onnx, captured)
     constants = (node for node in captured.graph.nodes() if isinstance(node, Constant))
     if sum(node.size * node.dtype.itemsize for node in constants) > _MOST_BYTES:

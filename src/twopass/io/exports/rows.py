@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -23,7 +23,7 @@ from twopass.graph.passes import run
 from twopass.graph.spellings import operator_name
 from twopass.io.exports.stages import Chain, Stage
 
-__all__ = ["Dimension", "Forward", "Rows", "address", "forward", "is_elementwise", "refuse", "steps"]
+__all__ = ["Dimension", "Forward", "Rows", "address", "check_names", "forward", "is_elementwise", "refuse", "steps"]
 
 
 class Rows(NamedTuple):
@@ -83,6 +83,26 @@ def forward(chain: Chain) -> Forward:
             return Forward(second, row, shapes, names, stages)
     what = "what the model computes depends on the number of rows"
     raise ArgumentError(compose(what, instead="Make it a function of each row alone."))
+
+
+def check_names(graph: Graph, output_names: Sequence[str], labels: Mapping[str, Sequence[str]]) -> None:
+    """Check the names of the outputs, and that those with labels are indices.
+
+    Raises
+    ------
+    ArgumentError
+        When they do not fit to the graph.
+    """
+    inputs = [node.name for node in graph.inputs]
+    if len(output_names) != len(graph.outputs) or len({*output_names, *inputs}) != len([*output_names, *inputs]):
+        what = f"output_names is {list(output_names)}, and the model has {len(graph.outputs)} outputs"
+        instead = f"Pass a name for each, all different, and other ones than {', '.join(inputs)}."
+        raise ArgumentError(compose(what, instead=instead))
+    kinds = dict(zip(output_names, (node.dtype.kind for node in graph.outputs), strict=True))
+    wrong = [name for name in labels if kinds.get(name) not in ("i", "u")]
+    if wrong:
+        what = f"labels are given for {wrong[0]!r}, which is no output of integers"
+        raise ArgumentError(compose(what, instead="Return np.argmax(y, axis=1) from `after`."))
 
 
 def address(array: np.ndarray[Any, Any]) -> int:
