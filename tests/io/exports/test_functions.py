@@ -159,6 +159,18 @@ def test_activations_far_out_and_of_what_is_no_number(dtype: str, tmp_path: Path
             np.testing.assert_allclose(one, other, rtol=running.TOLERANCE[dtype], atol=1e-30, err_msg=name)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_conversions_to_whole_numbers_are_defined_in_c(dtype: str, tmp_path: Path) -> None:
+    kinds = [np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32]
+    network = model([lambda x, kind=kind: x.astype(kind) for kind in kinds], dtype, inputs=1)
+    names = [f"y{number}" for number in range(len(kinds))]
+    library = running.compile_c([export_c(network, tmp_path / "m.c", output_names=names).source], "-O2")
+    x = np.array([[1.9], [-0.9], [127.5], [100], [np.nan], [1e30], [-1e30]], dtype)
+    found = running.run_c(library, "m", [x], [np.zeros((7, 1), kind) for kind in kinds])
+    for one, kind in zip(found, kinds, strict=True):
+        assert one[:, 0].tolist() == [1, 0, 127, 100, *[np.iinfo(kind).min] * 3]
+
+
 def test_positions_outside_of_a_table_read_nothing_else_in_c(tmp_path: Path) -> None:
     network = model([lambda x: np.asarray(TABLE, like=x)[x.astype(int)[:, 0]]], "float64")
     library = running.compile_c([export_c(network, tmp_path / "m.c").source])

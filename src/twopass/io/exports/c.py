@@ -25,7 +25,7 @@ _PER_LINE = 6
 #: How formulas are written in a file of plain ASCII.
 _ASCII = str.maketrans({"√": "sqrt", "Φ": "Phi", "²": "^2", "³": "^3", "π": "pi", "×": "x", "−": "-", "·": "*"})
 #: What the variables, tables and functions of a file are called.
-_OURS = re.compile(r"[a-w]|(t|v|c|total|best|x)\d*|(layer|larger|smaller|squared|sign|step|log_of_sum|modulo)_.*")
+_OURS = re.compile(r"[a-w]|(t|v|c|total|best|x)\d*|(layer|larger|smaller|squared|sign|step|log_of_sum|modulo|whole)_.*")
 #: Words of C and C++ that a result might be called.
 _TAKEN = {
     *("auto", "bool", "break", "case", "char", "class", "const", "continue", "default", "delete", "do", "double"),

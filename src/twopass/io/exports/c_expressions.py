@@ -179,6 +179,16 @@ class Helpers:
         self.definitions[name] = f"static {kind} {name}({signature})\n{{\n    return {value};\n}}"
         return Expression(f"{name}({', '.join(operand.text for operand in operands)})")
 
+    def whole(self, x: Expression, have: np.dtype[Any], want: np.dtype[Any]) -> Expression:
+        """A number without its fraction; C leaves open what becomes of one that is too large, or none."""
+        given, made, info = TYPES[have.name], TYPES[want.name], np.iinfo(want)
+        least = "(-9223372036854775807LL - 1)" if want == np.int64 else str(info.min)
+        above = f"x >= {float(info.min)}" if want.itemsize == 8 else f"x > {info.min - 1.0}"
+        name = f"whole_{given}_{made}".replace(" ", "_")
+        value = f"{above} && x < {info.max + 1.0} ? ({made})x : {least}"
+        self.definitions[name] = f"static {made} {name}({given} x)\n{{\n    return {value};\n}}"
+        return Expression(f"{name}({x.text})")
+
     def place(self, value: Expression, length: int) -> str:
         """A position along an axis: negative ones count from the end, and none is outside of the array."""
         self.definitions["place"] = (
@@ -198,6 +208,8 @@ def expression(function: Any, node: Node, operands: Sequence[Expression], helper
         (x,) = operands
         if node.dtype.kind == "b":
             return Expression(f"{x.within(5)} != 0", 2)
+        if node.args[0].dtype.kind == "f" and node.dtype.kind in "iu":
+            return helpers.whole(x, node.args[0].dtype, node.dtype)
         return Expression(f"({TYPES[node.dtype.name]}){x.within(8)}", 7)
     computed = next((arg.dtype for arg in node.args if isinstance(arg, Node)), node.dtype)
     if computed.kind == "b":
