@@ -11,6 +11,7 @@ from twopass.errors import ModelError
 from twopass.io import export_onnx, read_onnx
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+pytest.importorskip("onnx.external_data_helper", reason="this onnx has no external data")
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -214,6 +215,18 @@ def test_other_domains_and_several_inputs_are_refused(tmp_path: Path) -> None:
         read_onnx(write(tmp_path / "m.onnx", [other], {}))
     with pytest.raises(ModelError, match="2 inputs and 1 outputs"):
         read_onnx(write(tmp_path / "m.onnx", [node("Add", "x x2", "y")], {}, x2=("n", 3)))
+
+
+def test_numbers_that_do_not_fit_or_are_elsewhere_are_refused(tmp_path: Path) -> None:
+    a, b = arrays((3, 4), (5, 2))
+    nodes = [node("MatMul", "x a", "h"), node("MatMul", "h b", "y")]
+    with pytest.raises(ModelError, match="the numbers in the file do not fit together"):
+        read_onnx(write(tmp_path / "m.onnx", nodes, {"a": a, "b": b}))
+    model = onnx.load(write(tmp_path / "m.onnx", nodes[:1], {"a": a}))
+    onnx.external_data_helper.convert_model_to_external_data(model, size_threshold=0, location="numbers")
+    onnx.save(model, tmp_path / "m.onnx")
+    with pytest.raises(ModelError, match=r"another file|not a valid ONNX model"):
+        read_onnx(tmp_path / "m.onnx")
 
 
 def test_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:

@@ -131,7 +131,19 @@ class _Reader:
             rest = [node for node in rest if not any(node is other for other in used)]
         if value != output:
             raise ModelError(compose("the output of the model is not the end of the chain", where=self.file))
-        return nn.Sequential(*self.layers), self.params
+        net = nn.Sequential(*self.layers)
+        self._try(net, [axis.dim_value for axis in inputs[0].type.tensor_type.shape.dim[1:]])
+        return net, self.params
+
+    def _try(self, net: nn.Sequential, shape: list[int]) -> None:
+        """Raise unless the network takes rows of a shape, if that is known."""
+        if all(length > 0 for length in shape):
+            try:
+                with np.errstate(all="ignore"):
+                    net(self.params, np.zeros((1, *shape), np.float32))
+            except ValueError as error:
+                what = "the numbers in the file do not fit together"
+                raise ModelError(compose(what, where=self.file, why=str(error))) from error
 
     def _no_chain(self, node: Any) -> ModelError:
         return self.refuse(
@@ -243,6 +255,9 @@ class _Reader:
 
 def _numbers(onnx: Any, tensor: Any) -> Array:
     """An array of the file; floats of other precisions become float32."""
+    if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        what = f"the numbers of {tensor.name!r} are in another file"
+        raise ModelError(compose(what, instead="Save the model with all its data in one file."))
     array: Array = onnx.numpy_helper.to_array(tensor)
     is_known = array.dtype in (np.float32, np.float64) or array.dtype.kind in "iub"
     return array if is_known or array.dtype.kind not in "fV" else array.astype(np.float32)
