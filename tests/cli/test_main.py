@@ -15,7 +15,7 @@ import pytest
 
 import twopass as package
 
-COMMANDS = ["train", "predict", "evaluate", "datasets", "techniques"]
+COMMANDS = ["train", "predict", "evaluate", "export", "datasets", "techniques"]
 BRAILLE = re.compile("[\u2801-\u28ff]")
 
 

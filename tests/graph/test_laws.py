@@ -15,9 +15,7 @@ from twopass.graph.passes import PIPELINE, normalize
 from twopass.graph.scan import scan
 from twopass.graph.verify import verify, verify_values
 
-#: Their results have shapes or dtypes that depend on values.
-SHAPES_FROM_VALUES = {np.trim_zeros, np.polymul, np.polydiv, *(getattr(np.emath, name) for name in np.emath.__all__)}
-CASES = [case for case in laws.cases() if case.function not in SHAPES_FROM_VALUES]
+CASES = [case for case in laws.cases() if case.function not in laws.VARYING]
 each = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 #: The body of a loop is a graph for one dtype.
 SINGLE = [case for case in CASES if case.function is not scan]

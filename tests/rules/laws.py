@@ -29,6 +29,10 @@ METHOD_EXAMPLES = {
 }
 
 
+#: Functions whose results have shapes or dtypes that depend on values, so that they cannot be captured.
+VARYING = {np.trim_zeros, np.polymul, np.polydiv, *(getattr(np.emath, name) for name in np.emath.__all__)}
+
+
 def label(function: Any) -> str:
     """The name of an operator; of a method of a ufunc, with that of the ufunc."""
     owner = getattr(function, "__self__", None)

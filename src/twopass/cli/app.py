@@ -9,6 +9,7 @@ import typer
 import twopass
 from twopass.cli.datasets import datasets
 from twopass.cli.evaluate import evaluate
+from twopass.cli.export import export
 from twopass.cli.predict import predict
 from twopass.cli.techniques import techniques
 from twopass.cli.train import train
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # what is not the user's mistake is ours, and needs its traceback
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (train, predict, evaluate, datasets, techniques):
+for _command in (train, predict, evaluate, export, datasets, techniques):
     app.command()(_command)
 
 
