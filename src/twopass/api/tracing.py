@@ -13,6 +13,7 @@ from twopass.core.array import Array, stand_in
 from twopass.core.sweep import Node
 from twopass.core.trace import OPEN, WATCHING, ForwardTrace, ReverseTrace, Trace, snapshot
 from twopass.errors import ArgumentError, ShapeError, TwopassError, compose
+from twopass.foreign import as_numpy, speaks_dlpack
 
 __all__ = ["Inputs", "Traced", "as_leaf", "check_like", "conjugated", "handed_out", "trace_forward", "trace_reverse"]
 
@@ -27,7 +28,8 @@ def _path(value: Any, number: int) -> str:
 def as_leaf(value: Any, name: str) -> Any:
     """A differentiable leaf as an ndarray, NumPy scalar or traced array; raises for anything else.
 
-    Python floats become float64 scalars; arrays are protected from later in-place changes.
+    Python floats become float64 scalars, arrays of other libraries ndarrays (by DLPack); arrays are protected from
+    later in-place changes.
     """
     leaf: Any
     if type(value) is Array:
@@ -38,6 +40,8 @@ def as_leaf(value: Any, name: str) -> Any:
         leaf = snapshot(value)
     elif isinstance(value, (float, complex)) and not isinstance(value, np.generic):
         leaf = np.complex128(value) if isinstance(value, complex) else np.float64(value)
+    elif speaks_dlpack(value):
+        leaf = snapshot(as_numpy(value, name))
     elif isinstance(value, (bool, int)):
         what = f"{name} is the integer {value!r}, which has no derivative"
         raise ArgumentError(compose(what, instead=f"Pass {float(value)!r}."))

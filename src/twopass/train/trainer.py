@@ -18,6 +18,7 @@ from twopass.train.callbacks import Callback, Progress
 from twopass.train.evaluation import Predict, evaluate, outputs
 from twopass.train.fitting import Run, fit
 from twopass.train.history import History
+from twopass.train.inputs import check_feature_names, feature_names
 from twopass.train.native import Programs, check_backend
 from twopass.train.parameters import Partition, State, conforming, read_only
 from twopass.train.samples import Samples, as_arrays, as_samples, check_targets, input_shape, is_surely_finite
@@ -62,6 +63,9 @@ class Trainer:
         and ``seconds`` (of the training steps).
     state : State
         Parameters and optimizer state. Assign a kept one to go back to it.
+    feature_names : list of str or None
+        The columns of the data frame that the network was first trained on. Data frames have to have them, in that
+        order, from then on; they are saved with the model.
 
     Raises
     ------
@@ -107,6 +111,7 @@ class Trainer:
         self.epoch = 0
         self.history: History = {}
         self.input_shape: Any = None
+        self.feature_names: list[str] | None = None
         self.programs = Programs()
         self._state: State | None = None
 
@@ -216,9 +221,11 @@ class Trainer:
         Parameters
         ----------
         x : array-like of shape (n_samples, ...), or tuple of array-likes for a network with several inputs
-            Inputs: an ndarray, a memory map (never copied as a whole), a list, a table of numbers.
+            Inputs: an ndarray, a memory map (never copied as a whole), a list; an array of PyTorch, JAX or another
+            library that speaks DLPack, in main memory (not copied either); a data frame of pandas, Polars or PyArrow,
+            whose columns are numbers.
         y : array-like of shape (n_samples, ...)
-            Targets, as the loss wants them.
+            Targets, as the loss wants them; also a column of a data frame.
         epochs : int
             Passes over the samples.
         batch_size : int
@@ -276,6 +283,8 @@ class Trainer:
 
     def check_samples(self, x: Any, y: Any, sample_weight: Any = None) -> Samples:
         """Samples that fit to the network and the loss; the first ones decide the shape of the network's input."""
+        names = feature_names(x)
+        check_feature_names(names, self.feature_names)
         samples = as_samples(x, y, sample_weight, self.dtype)
         shape = input_shape(samples.x)
         self._check_shape(shape)
@@ -284,6 +293,8 @@ class Trainer:
             raise ArgumentError(compose(what, instead="Write loss(prediction, target, *, sample_weight=None)."))
         check_targets(self.loss, self.metrics, self.net.output_shape(shape), samples, self.dtype)
         self.init(shape)  # last, so that a mistake above decides nothing
+        if self.epoch == 0 and self.feature_names is None:
+            self.feature_names = names
         return samples
 
     def evaluate(self, x: Any, y: Any, *, sample_weight: Any = None, batch_size: int = 1024) -> dict[str, float]:
@@ -335,6 +346,7 @@ class Trainer:
         """
         if self._is_simple(x, batch_size):
             return self._predict(self.params, x)
+        check_feature_names(feature_names(x), self.feature_names)
         inputs, params = as_arrays(x, "x", self.dtype), self.params
         self._check_shape(input_shape(inputs))
         size = as_count("batch_size", batch_size)

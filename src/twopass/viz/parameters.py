@@ -79,6 +79,7 @@ def weights(
         )
         image = panels[0].imshow(matrix.T, signed_colors(), aspect="auto", **scale)
         panels[0].set_ylabel("unit")
+        panels[0].yaxis.get_major_locator().set_params(integer=True)
         if feature_names is None:
             panels[0].set_xlabel("feature")
         else:
