@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from twopass.program.ir import Program
 
 __all__ = ["BACKENDS", "Compiled", "Specialization", "compile"]
+
+_LOG = logging.getLogger("twopass.compiler")
 
 BACKENDS = ("auto", "llvm", "numpy")
 
@@ -170,7 +173,10 @@ class Compiled:
 
             args = (*args, kwargs)
         graph, outputs = capture(function, args, _names(self._function, kwargs))
-        return Specialization(run(graph), outputs, self._backend, self._threads)
+        graph = run(graph)
+        if _LOG.isEnabledFor(logging.DEBUG):
+            _LOG.debug("captured %r for new shapes: %d operations", self, len(graph.nodes()))
+        return Specialization(graph, outputs, self._backend, self._threads)
 
     def trace(self, *args: Any, **kwargs: Any) -> Specialization:
         """Capture the function for these arguments, without running it: ``.graph`` and ``.program`` show the result."""

@@ -372,8 +372,10 @@ class Trainer:
         """The network, on the trainer's backend."""
         return self.net if self.backend == "numpy" else self.programs.predict(self.net, self.threads, self.backend)
 
-    def summary(self) -> None:
-        """Print the table of layers, shapes, parameters and bytes, and how the network is trained.
+    def summary(self) -> nn.Summary:
+        """The table of layers, shapes, parameters and bytes, and how the network is trained.
+
+        The prompt and notebooks show it by themselves; ``print(trainer.summary())`` does in a script.
 
         Raises
         ------
@@ -381,9 +383,9 @@ class Trainer:
             When the network has no parameters yet.
         """
         _ = self.state
-        self.net.summary(self.input_shape, self.dtype)
-        print(f"loss {getattr(self.loss, '__name__', self.loss)}, {self.optimizer!r}")
-        print(f"seed {self.seed}, {self.dtype}, {self.epoch} epochs trained")
+        layers = self.net.summary(self.input_shape, self.dtype)
+        loss = f"loss {getattr(self.loss, '__name__', self.loss)}, {self.optimizer!r}"
+        return nn.Summary(f"{layers}\n{loss}\nseed {self.seed}, {self.dtype}, {self.epoch} epochs trained")
 
     def explain(self) -> str:
         """How the last `fit` computed its steps: the kernels of the compiled program, their work, and its memory.
