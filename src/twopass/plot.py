@@ -6,7 +6,8 @@ shows the figure or changes a setting of matplotlib. Red is above zero and blue 
 >>> import twopass as tp
 >>> net = tp.nn.Sequential(tp.nn.Dense(16, activation="relu"), tp.nn.Dense(10))
 >>> panels = tp.plot.weights(net.init(0, (64,)), image_shape=(8, 8))
->>> panels[0].figure.savefig("weights.png")  # doctest: +SKIP
+>>> len(panels)
+16
 """
 
 from twopass.viz.boundary import decision_boundary
