@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ _READABLE = {1, 3, 11}
 _DEVICES = {2: "CUDA", 8: "Metal", 10: "ROCm", 13: "CUDA (managed)", 14: "oneAPI"}
 
 #: How the libraries spell the way into main memory.
-_FETCH = {"cupy": "{name}.get()", "torch": "{name}.detach().cpu()", "jax": "jax.device_get({name})"}
+_FETCH = {"cupy": "{0}.get()", "torch": "{0}.detach().cpu()", "jax": "jax.device_get({0})"}
+#: What of the names in errors can be written in a program.
+_VARIABLE = re.compile(r"[^\W\d]\w*(\[\d+\])*")
 
 
 def speaks_dlpack(value: Any) -> bool:
@@ -66,10 +69,11 @@ def as_numpy(value: Any, name: str) -> Array:
 def _handed_over(value: Any, name: str) -> Array:
     library = type(value).__module__.partition(".")[0].removesuffix("lib")  # JAX's arrays are those of jaxlib
     kind = f"{name} is a {library}.{type(value).__name__}"
-    fetch = _FETCH.get(library, "np.from_dlpack({name}, device='cpu')").format(name=name)
+    variable = name if _VARIABLE.fullmatch(name) else "x"
+    fetch = _FETCH.get(library, "np.from_dlpack({0}, device='cpu')").format(variable)
     if getattr(value, "requires_grad", False):
         what = f"{kind} that requires a gradient of {library}, which would be lost"
-        raise DataError(compose(what, instead=f"Write {name}.detach()."))
+        raise DataError(compose(what, instead=f"Write {variable}.detach()."))
     device = int(value.__dlpack_device__()[0])
     if device not in _READABLE:
         what = f"{kind} in the memory of another device ({_DEVICES.get(device, f'kind {device} of DLPack')})"
