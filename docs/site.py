@@ -20,8 +20,18 @@ ROOT = Path(__file__).parents[1]
 
 #: Pages in the navigation; what is in docs/ and not here comes last.
 SECTIONS = {
-    "Learn": ["backpropagation", "techniques", "derivations", "gallery"],
-    "Differentiate": ["derivatives", "kinks", "aliasing", "special", "vmap", "edges", "debugging", "coverage"],
+    "Learn": ["backpropagation", "techniques", "gallery"],
+    "Differentiate": [
+        "derivatives",
+        "kinks",
+        "aliasing",
+        "special",
+        "decompositions",
+        "vmap",
+        "edges",
+        "debugging",
+        "coverage",
+    ],
     "Train": ["estimators", "tables", "ecosystem", "model-format"],
     "Compile": ["compiler", "benchmarks"],
     "Inside": ["architecture"],

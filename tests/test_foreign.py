@@ -122,3 +122,20 @@ def test_the_array_api_standard() -> None:
     x = xp.asarray(X)
     np.testing.assert_array_equal(trained(x, x[:, 0]).predict(x), trained(X, X[:, 0]).predict(X))
     np.testing.assert_allclose(tp.grad(lambda x: np.sum(x**2))(x), 2 * X)
+
+
+def test_arguments_that_are_not_differentiated_are_numpy_arrays_too() -> None:
+    f = lambda x, w: np.sum(x * w + np.where(w > 1, x, 0))  # noqa: E731
+    x, w = np.arange(3.0), np.array([0.5, 1.5, 2.5])
+    np.testing.assert_array_equal(tp.grad(f)(x, Lender(w)), [0.5, 2.5, 3.5])
+
+
+def test_a_compiled_function_sees_what_the_memory_holds_now() -> None:
+    f = tp.compile(lambda tree: np.sum(tree["x"] * 2.0))
+    x = np.ones(3)
+    lent = Lender(x)
+    assert f({"x": lent}) == 6.0
+    x[:] = 5.0
+    assert f({"x": lent}) == 30.0 == f({"x": x})
+    with pytest.raises(DataError, match="another device"):
+        f({"x": Lender(x, device=2)})

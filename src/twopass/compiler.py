@@ -23,6 +23,7 @@ from twopass import tree
 from twopass.core.rule import is_traced
 from twopass.core.trace import WATCHING
 from twopass.errors import ArgumentError, compose, unknown_name
+from twopass.foreign import native, speaks_dlpack
 
 # What compiles is imported by the first call that needs it.
 if TYPE_CHECKING:
@@ -137,8 +138,11 @@ class Compiled:
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Any call: the arguments are taken apart, and compiled for if they are new."""
-        if any(map(is_traced, tree.leaves((args, kwargs)))):
+        leaves = tree.leaves((args, kwargs))
+        if any(map(is_traced, leaves)):
             return self._function(*args, **kwargs)  # it is being differentiated, or captured by another function
+        if any(map(speaks_dlpack, leaves)):
+            args, kwargs = tree.map(native, (args, kwargs))
         from twopass.graph.capture import split
 
         given = split((*args, kwargs) if kwargs else args)

@@ -9,7 +9,7 @@ import numpy as np
 
 from twopass.errors import DataError, compose
 
-__all__ = ["as_numpy", "speaks_dlpack"]
+__all__ = ["as_numpy", "native", "speaks_dlpack"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -64,6 +64,17 @@ def as_numpy(value: Any, name: str) -> Array:
         raise DataError(
             compose(what, why=f"{str(error).rstrip('.')}.", instead="Rows must have the same length.")
         ) from error
+
+
+def native(value: Any, name: str = "an argument") -> Any:
+    """An array of another library as NumPy's; anything else as it is.
+
+    Raises
+    ------
+    DataError
+        As `as_numpy`.
+    """
+    return as_numpy(value, name) if speaks_dlpack(value) else value
 
 
 def _handed_over(value: Any, name: str) -> Array:

@@ -204,6 +204,13 @@ def test_boundary_of_a_trainer_and_of_an_estimator_with_named_classes():
         plot.decision_boundary(Estimator(), GRID, ["left"] * 6, resolution=20)
 
 
+def test_boundary_takes_names_from_a_data_frame():
+    polars = pytest.importorskip("polars", reason="Polars is not installed")
+    frame = polars.DataFrame({"length": GRID[:, 0], "width": GRID[:, 1]})
+    axes = plot.decision_boundary(lambda x: x[:, 1], frame, polars.Series(ABOVE), resolution=5)
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("length", "width")
+
+
 def test_boundary_threshold_and_three_classes():
     probability = lambda x: np.full(len(x), 0.3)  # noqa: E731
     assert regions(plot.decision_boundary(probability, GRID, ABOVE, threshold=0.5, resolution=9)) == [0] * 4
@@ -261,6 +268,23 @@ def test_without_an_image_shape_the_matrix_is_the_picture():
     (axes,) = plot.weights(PARAMS, feature_names=["a", "b", "c"])
     np.testing.assert_array_equal(axes.images[0].get_array(), PARAMS[0]["weight"].T)
     assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c"]
+
+
+def test_weights_of_a_trainer_have_the_names_of_its_features():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    trainer = tp.Trainer(nn.Dense(2), "mean_squared_error", tp.optim.SGD(0.1), seed=0)
+    trainer.fit(pandas.DataFrame({"a": [1.0, 2.0], "b": [2.0, 1.0]}), np.ones((2, 2)))
+    (axes,) = plot.weights(trainer)
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b"]
+
+
+def test_weights_of_an_estimator():
+    class Estimator:
+        coefs_ = (np.ones((3, 4)), np.ones((4, 1)))
+
+    (axes,) = plot.weights(Estimator())
+    assert axes.images[0].get_array().shape == (4, 3)
+    assert [panel.get_title() for panel in plot.weight_histograms(Estimator())] == ["0.weight", "1.weight"]
 
 
 def test_histograms_count_every_weight():

@@ -13,7 +13,7 @@ from twopass.core.array import Array, stand_in
 from twopass.core.sweep import Node
 from twopass.core.trace import OPEN, WATCHING, ForwardTrace, ReverseTrace, Trace, snapshot
 from twopass.errors import ArgumentError, ShapeError, TwopassError, compose
-from twopass.foreign import as_numpy, speaks_dlpack
+from twopass.foreign import native
 
 __all__ = ["Inputs", "Traced", "as_leaf", "check_like", "conjugated", "handed_out", "trace_forward", "trace_reverse"]
 
@@ -40,11 +40,11 @@ def as_leaf(value: Any, name: str) -> Any:
         leaf = snapshot(value)
     elif isinstance(value, (float, complex)) and not isinstance(value, np.generic):
         leaf = np.complex128(value) if isinstance(value, complex) else np.float64(value)
-    elif speaks_dlpack(value):
-        leaf = snapshot(as_numpy(value, name))
     elif isinstance(value, (bool, int)):
         what = f"{name} is the integer {value!r}, which has no derivative"
         raise ArgumentError(compose(what, instead=f"Pass {float(value)!r}."))
+    elif (leaf := native(value, name)) is not value:
+        leaf = snapshot(leaf)
     else:
         what = f"{name} is a {type(value).__module__}.{type(value).__qualname__}, which cannot be differentiated"
         instead = "Pass floats or arrays of floats (np.asarray(...)), in lists, tuples, dicts or dataclasses."
@@ -213,7 +213,7 @@ def trace_reverse(f: Function, args: Sequence[Any], argnums: Sequence[int], has_
     for number in argnums:
         inputs.add(args[number], f"argument {number + 1}")
     traced = inputs.regroup([Array(trace, leaf, trace.input(leaf)) for leaf in inputs.leaves])
-    replaced = list(args)
+    replaced = [arg if type(arg) in (np.ndarray, Array) else native(arg) for arg in args]
     for number, argument in zip(argnums, traced, strict=True):
         replaced[number] = argument
     return _run(trace, f, replaced, inputs, has_aux)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twopass.errors import ArgumentError, ShapeError, compose
+from twopass.train.inputs import as_array, feature_names
 from twopass.viz._matplotlib import INK, class_colors, new_figure
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def decision_boundary(
         (integers, or what the model's ``classes_`` holds); or one number a class, the largest of which wins; or one
         number, which is compared to `threshold`.
     x : array of shape (n_samples, n_features)
-        The samples.
+        The samples; the names of a data frame's columns become those of the axes.
     y : array of shape (n_samples,)
         Their classes.
     features : pair of int
@@ -71,7 +72,8 @@ def decision_boundary(
     >>> [text.get_text() for text in axes.get_legend().get_texts()]
     ['0', '1']
     """
-    x = np.asarray(x)
+    labels = feature_names(x)
+    x = as_array(x, "x")
     across, up = _checked(x, features, resolution)
     known = getattr(model, "classes_", None)
     classes = _of_targets(y, known)
@@ -97,8 +99,8 @@ def decision_boundary(
             axes.scatter(
                 x[chosen, across], x[chosen, up], 16, color=color, edgecolor="white", linewidth=0.5, label=names[number]
             )
-    axes.set_xlabel(f"feature {across}")
-    axes.set_ylabel(f"feature {up}")
+    axes.set_xlabel(f"feature {across}" if labels is None else labels[across])
+    axes.set_ylabel(f"feature {up}" if labels is None else labels[up])
     axes.legend(frameon=True, fontsize="small")
     return axes
 

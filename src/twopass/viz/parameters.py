@@ -35,14 +35,14 @@ def weights(
 
     Parameters
     ----------
-    model : Trainer, or tree of arrays
-        A trainer, or the parameters of a network. Its first weights of shape ``(n_features, n_units)`` are drawn.
+    model : Trainer, estimator, or tree of arrays
+        A trainer, a multilayer perceptron with scikit-learn's ``coefs_``, or the parameters of a network. Its first weights of shape ``(n_features, n_units)`` are drawn.
     image_shape : pair of int, optional
         Height and width of an image that is an input: then there is a panel for each unit.
     max_units : int
         At most so many units are drawn, the first ones.
     feature_names : sequence of str, optional
-        Names of the features, for the picture of the matrix.
+        Names of the features, for the picture of the matrix; by default those that a trainer remembers.
     axes : matplotlib Axes, or a sequence of them, optional
         Where to draw, one for each panel; a new figure by default.
 
@@ -71,6 +71,8 @@ def weights(
     features, units = matrix.shape
     largest = float(np.max(np.abs(matrix), initial=0.0)) or 1.0
     scale: dict[str, Any] = {"vmin": -largest, "vmax": largest, "interpolation": "nearest"}
+    if feature_names is None:
+        feature_names = getattr(model, "feature_names", None)
     if image_shape is None:
         if feature_names is not None and len(feature_names) != features:
             raise ShapeError(compose(f"there are {features} features and {len(feature_names)} feature_names"))
@@ -102,8 +104,8 @@ def weight_histograms(model: Any, *, bins: int = 40, axes: Axes | Sequence[Axes]
 
     Parameters
     ----------
-    model : Trainer, or tree of arrays
-        A trainer, or the parameters of a network. Arrays of two or more axes are drawn.
+    model : Trainer, estimator, or tree of arrays
+        A trainer, a multilayer perceptron with scikit-learn's ``coefs_``, or the parameters of a network. Arrays of two or more axes are drawn.
     bins : int
         Bars in a panel.
     axes : matplotlib Axes, or a sequence of them, optional
@@ -142,6 +144,8 @@ def weight_histograms(model: Any, *, bins: int = 40, axes: Axes | Sequence[Axes]
 
 def _arrays(model: Any) -> dict[str, NDArray]:
     """The arrays of a model by their places, such as ``"0.weight"``."""
+    if hasattr(model, "coefs_"):
+        return {f"{number}.weight": np.asarray(matrix) for number, matrix in enumerate(model.coefs_)}
     params = model.params if hasattr(model, "params") else model
     return {".".join(map(str, path)): np.asarray(leaf) for path, leaf in tree.flatten_with_paths(params)}
 
