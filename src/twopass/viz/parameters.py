@@ -36,7 +36,8 @@ def weights(
     Parameters
     ----------
     model : Trainer, estimator, or tree of arrays
-        A trainer, a multilayer perceptron with scikit-learn's ``coefs_``, or the parameters of a network. Its first weights of shape ``(n_features, n_units)`` are drawn.
+        A trainer, a multilayer perceptron with scikit-learn's ``coefs_``, or the parameters of a network.
+        Its first weights of shape ``(n_features, n_units)`` are drawn.
     image_shape : pair of int, optional
         Height and width of an image that is an input: then there is a panel for each unit.
     max_units : int
@@ -105,7 +106,8 @@ def weight_histograms(model: Any, *, bins: int = 40, axes: Axes | Sequence[Axes]
     Parameters
     ----------
     model : Trainer, estimator, or tree of arrays
-        A trainer, a multilayer perceptron with scikit-learn's ``coefs_``, or the parameters of a network. Arrays of two or more axes are drawn.
+        A trainer, a multilayer perceptron with scikit-learn's ``coefs_``, or the parameters of a network.
+        Arrays of two or more axes are drawn.
     bins : int
         Bars in a panel.
     axes : matplotlib Axes, or a sequence of them, optional
