@@ -14,6 +14,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import griffe
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +48,25 @@ MODULES = [
 _LINK = re.compile(r"(?<=\]\()([^)#\s]+)(?=(?:#[^)\s]*)?\))")
 _SESSION = re.compile(r"^>>> .*(?:\n.+)*", re.MULTILINE)
 _FENCE = re.compile(r"^(`{3,}|~{3,}).*?^\1\s*$", re.MULTILINE | re.DOTALL)
+
+
+class SignatureDefaults(griffe.Extension):
+    """Defaults of parameters are those of the signature; griffe takes the first of ``{"adam", "sgd"}`` for it."""
+
+    def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
+        """Correct what the docstrings of a package are read as."""
+        self._correct(pkg)
+
+    def _correct(self, found: Any) -> None:
+        parameters = getattr(found, "parameters", ())
+        for section in found.docstring.parsed if found.docstring else ():
+            if section.kind is griffe.DocstringSectionKind.parameters:
+                for described in section.value:
+                    if described.name in parameters:
+                        described.value = parameters[described.name].default
+        for member in found.members.values():
+            if not member.is_alias and (member.is_module or member.is_class or member.is_function):
+                self._correct(member)
 
 
 def on_config(config: Any) -> Any:
