@@ -104,7 +104,7 @@ def gradient_flow(trainer: Trainer, x: Any, y: Any, axes: Axes | None = None) ->
     if axes is None:
         axes = new_figure(max(4.0, min(12.0, 1.5 + 0.6 * len(layers))), 3.2).add_subplot()
     axes.set_yscale("log")
-    for kind in kinds:
+    for number, kind in enumerate(kinds):
         places = [place for place, layer in enumerate(layers) if _name(layer, kind) in norms]
         values = np.array([norms[_name(layers[place], kind)] for place in places])
         shown = np.where((values > 0) & np.isfinite(values), values, np.nan)
@@ -113,7 +113,11 @@ def gradient_flow(trainer: Trainer, x: Any, y: Any, axes: Axes | None = None) ->
         for place, value in zip(places, values, strict=True):
             if not 0 < value < np.inf:
                 axes.annotate(
-                    f"{value:.0f}", (place, 0.02), xycoords=axes.get_xaxis_transform(), ha="center", color=color
+                    f"{value:.0f}",
+                    (place, 0.02 + 0.06 * number),
+                    xycoords=axes.get_xaxis_transform(),
+                    ha="center",
+                    color=color,
                 )
     axes.set_xticks(range(len(layers)), [layer or "0" for layer in layers])
     axes.set_xlabel("layer, from the input to the output")
