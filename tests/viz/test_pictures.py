@@ -149,6 +149,15 @@ def test_learning_curves_are_drawn_into_given_axes():
         plot.learning_curves(HISTORY, axes=panels[0])
 
 
+def test_learning_curves_of_a_trainer():
+    trainer = tp.Trainer(nn.Dense(1), "mean_squared_error", tp.optim.SGD(0.1), seed=0)
+    with pytest.raises(ArgumentError, match=r"no epochs.*trainer\.fit"):
+        plot.learning_curves(trainer)
+    history = trainer.fit(np.eye(3), np.ones(3), epochs=4)
+    (axes,) = plot.learning_curves(trainer)
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), history["loss"])
+
+
 def test_one_epoch_is_a_point():
     (axes,) = plot.learning_curves({"loss": [0.5]})
     assert axes.lines[0].get_marker() == "o"
@@ -324,6 +333,11 @@ def test_gradient_norms_are_those_of_the_objective():
     for name, norm in found.items():
         layer, kind = name.split(".")
         assert norm == pytest.approx(np.linalg.norm(expected[int(layer)][kind]))
+
+
+def test_gradients_need_a_trainer():
+    with pytest.raises(ArgumentError, match=r"got a Sequential.*tp\.Trainer\(net, loss, optimizer\)"):
+        plot.gradient_flow(NET, X[np.newaxis], TARGET)
 
 
 def test_gradient_flow_draws_the_norms_and_marks_zeros():

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from twopass.errors import ArgumentError, compose
+from twopass.train import Trainer
 from twopass.viz._matplotlib import BLUE, RED, Panels, new_panels
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _ASIDE = ("learning_rate", "seconds")
 
 
 def learning_curves(
-    history: Mapping[str, Sequence[float]],
+    history: Mapping[str, Sequence[float]] | Trainer,
     names: Sequence[str] | None = None,
     axes: Axes | Sequence[Axes] | None = None,
 ) -> Panels:
@@ -26,8 +27,8 @@ def learning_curves(
 
     Parameters
     ----------
-    history : mapping of str to sequence of float
-        What ``trainer.fit`` returned: one number an epoch. ``"val_loss"`` is the validation curve of ``"loss"``, and
+    history : mapping of str to sequence of float, or Trainer
+        What ``trainer.fit`` returned, or the trainer: one number an epoch. ``"val_loss"`` is the validation curve of ``"loss"``, and
         so on.
     names : sequence of str, optional
         What to draw, from left to right; by default the loss and all metrics.
@@ -51,6 +52,8 @@ def learning_curves(
     >>> [line.get_label() for line in axes.lines]
     ['training', 'validation']
     """
+    if isinstance(history, Trainer):
+        history = history.history
     if isinstance(names, str):
         names = [names]
     if names is None:

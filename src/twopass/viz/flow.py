@@ -8,14 +8,14 @@ import numpy as np
 
 from twopass import tree
 from twopass.api import grad
+from twopass.errors import ArgumentError, compose
+from twopass.train import Trainer
 from twopass.train.parameters import Partition
 from twopass.train.step import make_objective
 from twopass.viz._matplotlib import BLUE, INK, RED, class_colors, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from twopass.train import Trainer
 
 __all__ = ["gradient_flow", "gradient_norms"]
 
@@ -29,7 +29,7 @@ def gradient_norms(trainer: Trainer, x: Any, y: Any) -> dict[str, float]:
     Parameters
     ----------
     trainer : Trainer
-        With the loss, penalties included. It is not changed.
+        With the loss, penalties included. It is not trained; if it has no parameters yet, it gets its initial ones.
     x, y : arrays of shape (n_samples, ...)
         Inputs and targets, as for `Trainer.fit`.
 
@@ -40,6 +40,8 @@ def gradient_norms(trainer: Trainer, x: Any, y: Any) -> dict[str, float]:
 
     Raises
     ------
+    ArgumentError
+        For what is no trainer.
     DataError, ShapeError
         As `Trainer.fit`.
 
@@ -51,6 +53,9 @@ def gradient_norms(trainer: Trainer, x: Any, y: Any) -> dict[str, float]:
     >>> gradient_norms(trainer, [[3.0, 4.0]], [0.5])  # the gradient is -2 (0.5 - 0) x
     {'weight': 5.0}
     """
+    if not isinstance(trainer, Trainer):
+        what = f"the gradient needs a network with a loss, and got a {type(trainer).__name__}"
+        raise ArgumentError(compose(what, instead="Pass a trainer: tp.Trainer(net, loss, optimizer)."))
     batch = trainer.check_samples(x, y).batch(slice(None), trainer.dtype)
     partition = Partition.of(trainer.net, trainer.params)
     trainable, rest = partition.split(trainer.params)
@@ -70,7 +75,7 @@ def gradient_flow(trainer: Trainer, x: Any, y: Any, axes: Axes | None = None) ->
     Parameters
     ----------
     trainer : Trainer
-        Trained or not; it is not changed.
+        Trained or not; if it has no parameters yet, it gets its initial ones.
     x, y : arrays of shape (n_samples, ...)
         Inputs and targets of the batch.
     axes : matplotlib Axes, optional
@@ -82,6 +87,8 @@ def gradient_flow(trainer: Trainer, x: Any, y: Any, axes: Axes | None = None) ->
 
     Raises
     ------
+    ArgumentError
+        For what is no trainer.
     DataError, ShapeError
         As `Trainer.fit`.
     MissingLibraryError
