@@ -28,8 +28,8 @@ def learning_curves(
     Parameters
     ----------
     history : mapping of str to sequence of float, or Trainer
-        What ``trainer.fit`` returned, or the trainer: one number an epoch. ``"val_loss"`` is the validation curve of ``"loss"``, and
-        so on.
+        What ``trainer.fit`` returned, or the trainer: one number an epoch. ``"val_loss"`` is the validation curve of
+        ``"loss"``, and so on.
     names : sequence of str, optional
         What to draw, from left to right; by default the loss and all metrics.
     axes : matplotlib Axes, or a sequence of them, optional
