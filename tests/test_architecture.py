@@ -19,7 +19,19 @@ PACKAGE = Path(twopass.__file__).parent
 #: Libraries that only some users have, or that take long to import.
 HEAVY = {
     *("llvmlite", "rich", "typer"),
-    *("matplotlib", "narwhals", "onnx", "pandas", "polars", "scipy", "sklearn", "starlette", "sympy", "uvicorn"),
+    *(
+        "matplotlib",
+        "mlflow",
+        "narwhals",
+        "onnx",
+        "pandas",
+        "polars",
+        "scipy",
+        "sklearn",
+        "starlette",
+        "sympy",
+        "uvicorn",
+    ),
     *("cupy", "mpi4py"),
     *("asyncio", "http.client", "tarfile", "urllib.request"),
 }
@@ -64,7 +76,10 @@ def write_contracts(source: Path, target: Path) -> None:
         config.write(file)
 
 
-def test_imports_go_one_way(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_imports_go_one_way(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logging.config.dictConfig", lambda _: None)  # it would disable the loggers of twopass
     config = tmp_path / "contracts.ini"
     write_contracts(root / "pyproject.toml", config)
     status = lint_imports(config_filename=str(config), no_cache=True)
@@ -115,3 +130,15 @@ print(*[name for name in before if before[name] != after[name]], sep=", ")
 
 def test_import_changes_no_global_state(run_python: Callable[..., str]) -> None:
     assert run_python(GLOBAL_STATE).strip() == ""
+
+
+def test_only_the_command_line_prints() -> None:
+    """The library returns, raises, warns and logs; estimators with ``verbose=True`` print as scikit-learn's do."""
+    calls = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path in PACKAGE.rglob("*.py")
+        if path.relative_to(PACKAGE).parts[0] not in ("cli", "sklearn")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert not calls

@@ -40,12 +40,16 @@ def run_session(text: str, namespace: dict[str, object], page: Path, line: int) 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    monkeypatch.setenv("MPLBACKEND", "agg")
     namespace: dict[str, object] = {"__name__": "__main__"}
     for line, text in blocks(page, "python"):
         if ">>>" in text:
             run_session(text, namespace, page, line)
         else:
             exec(compile("\n" * (line - 1) + text, str(page), "exec"), namespace)
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

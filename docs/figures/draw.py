@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import twopass as tp
-from twopass import nn, viz
+from twopass import nn, plot
 
 BLUE, RED, GREY = "#1f6fb4", "#c8500a", "#888888"
 
@@ -36,7 +36,7 @@ def epochs() -> Figure:
     history = trainer.fit(
         digits.x_train, digits.y_train, epochs=20, batch_size=32, validation_data=(digits.x_test, digits.y_test)
     )
-    return viz.plot_history(history)
+    return plot.learning_curves(history)[0].figure
 
 
 def forward() -> Figure:
@@ -155,7 +155,7 @@ def new_figure() -> tuple[Figure, Any]:
 
 def diagram(net: nn.Layer, params: Any, show: str) -> Figure:
     """A network at work on the page's instance."""
-    viz.plot_network(net, params, X[0], TARGET[0], "mean_squared_error", show=show)
+    plot.network(net, params, X[0], TARGET[0], "mean_squared_error", show=show)
     return pyplot.gcf()
 
 

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from twopass import data, errors, io, nn, optim, special, stats, train, tree
+    from twopass import data, errors, io, nn, optim, plot, special, stats, train, tree
     from twopass.api import (
         check_grads,
         checkpoint,
@@ -59,6 +59,7 @@ __all__ = [
     "jvp",
     "nn",
     "optim",
+    "plot",
     "scan",
     "scipy",
     "special",
@@ -76,7 +77,7 @@ __all__ = [
 #: Where the public names are. Each is imported when it is asked for: who differentiates a function does not wait for
 #: the networks, and ``import twopass`` for neither.
 _ROOMS = {"compile": "twopass.compiler", "scipy": "twopass.bridges", "Trainer": "twopass.train"}
-_MODULES = frozenset({"data", "errors", "io", "nn", "optim", "special", "stats", "train", "tree"})
+_MODULES = frozenset({"data", "errors", "io", "nn", "optim", "plot", "special", "stats", "train", "tree"})
 
 
 def __getattr__(name: str) -> Any:

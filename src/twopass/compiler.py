@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from twopass import tree
 from twopass.core.rule import is_traced
 from twopass.core.trace import WATCHING
 from twopass.errors import ArgumentError, compose, unknown_name
+from twopass.foreign import native, speaks_dlpack
 
 # What compiles is imported by the first call that needs it.
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from twopass.program.ir import Program
 
 __all__ = ["BACKENDS", "Compiled", "Specialization", "compile"]
+
+_LOG = logging.getLogger("twopass.compiler")
 
 BACKENDS = ("auto", "llvm", "numpy")
 
@@ -134,8 +138,11 @@ class Compiled:
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Any call: the arguments are taken apart, and compiled for if they are new."""
-        if any(map(is_traced, tree.leaves((args, kwargs)))):
+        leaves = tree.leaves((args, kwargs))
+        if any(map(is_traced, leaves)):
             return self._function(*args, **kwargs)  # it is being differentiated, or captured by another function
+        if any(map(speaks_dlpack, leaves)):
+            args, kwargs = tree.map(native, (args, kwargs))
         from twopass.graph.capture import split
 
         given = split((*args, kwargs) if kwargs else args)
@@ -170,7 +177,10 @@ class Compiled:
 
             args = (*args, kwargs)
         graph, outputs = capture(function, args, _names(self._function, kwargs))
-        return Specialization(run(graph), outputs, self._backend, self._threads)
+        graph = run(graph)
+        if _LOG.isEnabledFor(logging.DEBUG):
+            _LOG.debug("captured %r for new shapes: %d operations", self, len(graph.nodes()))
+        return Specialization(graph, outputs, self._backend, self._threads)
 
     def trace(self, *args: Any, **kwargs: Any) -> Specialization:
         """Capture the function for these arguments, without running it: ``.graph`` and ``.program`` show the result."""

@@ -338,10 +338,9 @@ def test_an_optimizer_without_learning_rate_has_nan() -> None:
     assert math.isnan(trainer.fit(*line())["learning_rate"][0])
 
 
-def test_summary(capsys: pytest.CaptureFixture[str]) -> None:
+def test_summary() -> None:
     trainer = classifier().init((2,))
-    trainer.summary()
-    printed = capsys.readouterr().out
+    printed = trainer.summary()
     assert "Dense(12, activation='tanh')" in printed
     assert "loss softmax_cross_entropy, chain(" in printed
     assert "seed 3, float32, 0 epochs trained" in printed

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import twopass as tp
-from twopass import nn, viz
+from twopass import nn, plot
 from twopass.errors import ArgumentError, ShapeError
 
 
@@ -33,7 +33,7 @@ X, TARGET = np.array([0.5, -1.0, 2.0, 0.25]), np.array([1.0, 0.0])
 @pytest.mark.parametrize("activation", sorted(set(nn.activations.names()) - {"step"}))
 def test_gradients_are_those_of_grad_for_every_activation(activation):
     net, params = network(activation, "tanh")
-    found = viz.passes(net, params, X, TARGET, squared_error)
+    found = plot.passes(net, params, X, TARGET, squared_error)
     expected = tp.grad(lambda params: squared_error(net(params, X[np.newaxis]), TARGET))(params)
     for units, gradient in zip(found.units[1:], expected, strict=True):
         np.testing.assert_allclose(units.weight_gradient, gradient["weight"], rtol=1e-12)
@@ -42,7 +42,7 @@ def test_gradients_are_those_of_grad_for_every_activation(activation):
 
 def test_forward_numbers_are_those_of_prediction():
     net, params = network("sigmoid", "relu")
-    found = viz.passes(net, params, X)
+    found = plot.passes(net, params, X)
     assert found.error is None
     h = X[np.newaxis]
     np.testing.assert_array_equal(found.units[0].activation, X)
@@ -59,7 +59,7 @@ def test_forward_numbers_are_those_of_prediction():
 def test_error_signals_obey_the_generalized_delta_rule(x):
     """Rumelhart, Hinton and Williams 1985, eqs. 13 and 14: delta = f'(net) sum(delta w) for logistic units."""
     net, params = network("sigmoid", "sigmoid")
-    found = viz.passes(net, params, np.array(x), TARGET, squared_error).units
+    found = plot.passes(net, params, np.array(x), TARGET, squared_error).units
     np.testing.assert_allclose(found[-1].error_signal, found[-1].activation - TARGET)
     for below, above in itertools.pairwise(found[1:]):
         o = below.activation
@@ -71,7 +71,7 @@ def test_error_signals_obey_the_generalized_delta_rule(x):
 def test_error_signal_of_the_input_is_its_gradient():
     net, params = network("tanh", "tanh")
     error = lambda x: squared_error(net(params, x[np.newaxis]), TARGET)  # noqa: E731
-    found = viz.passes(net, params, X, TARGET, squared_error)
+    found = plot.passes(net, params, X, TARGET, squared_error)
     np.testing.assert_allclose(found.units[0].error_signal, tp.finite_difference(error)(X), rtol=1e-6)
     assert found.error == pytest.approx(error(X))
 
@@ -81,7 +81,7 @@ def test_layers_without_connections_belong_to_the_units_before():
         nn.Flatten(), nn.Sequential(nn.Dense(3), nn.LayerNorm(), nn.Activation("tanh"), nn.Dropout(0.5)), nn.Dense(1)
     )
     params = net.init(0, (2, 2))
-    found = viz.passes(net, params, X.reshape(2, 2), 1.0, squared_error)
+    found = plot.passes(net, params, X.reshape(2, 2), 1.0, squared_error)
     assert [len(units.activation) for units in found.units] == [4, 3, 1]
     inner = net.layers[1]
     np.testing.assert_allclose(found.units[1].activation, inner(params[1], np.float32(X)[np.newaxis])[0], rtol=1e-6)
@@ -91,21 +91,21 @@ def test_layers_without_connections_belong_to_the_units_before():
 def test_a_layer_without_bias_has_error_signals_too():
     net = nn.Dense(2, use_bias=False)
     params = net.init(0, (4,), np.float64)
-    (_, units) = viz.passes(net, params, X, TARGET, squared_error).units
+    (_, units) = plot.passes(net, params, X, TARGET, squared_error).units
     assert units.bias is None
     np.testing.assert_allclose(units.error_signal, units.activation - TARGET)
 
 
 def test_losses_by_name_and_integer_targets():
     net, params = network("relu", "relu")
-    found = viz.passes(net, params, X, 1, "softmax_cross_entropy")
+    found = plot.passes(net, params, X, 1, "softmax_cross_entropy")
     output = found.units[-1].activation
     np.testing.assert_allclose(found.units[-1].error_signal, nn.softmax(output) - [0, 1], atol=1e-12)
 
 
 def test_wrong_arguments_say_what_to_write():
     net, params = network("relu", "relu")
-    run = functools.partial(viz.passes, net, params)
+    run = functools.partial(plot.passes, net, params)
     with pytest.raises(ArgumentError, match="loss is None"):
         run(X, 1.0)
     with pytest.raises(ArgumentError, match="y is None"):
@@ -113,7 +113,7 @@ def test_wrong_arguments_say_what_to_write():
     with pytest.raises(ShapeError, match=r"one instance, x\[0\]"):
         run(np.stack([X, X]))
     with pytest.raises(ArgumentError, match="no connections"):
-        viz.passes(nn.Flatten(), {}, X)
+        plot.passes(nn.Flatten(), {}, X)
     residual = nn.Residual(nn.Dense(4))
     with pytest.raises(ArgumentError, match="row of layers"):
-        viz.passes(residual, residual.init(0, (4,)), X)
+        plot.passes(residual, residual.init(0, (4,)), X)

@@ -15,6 +15,7 @@ from twopass.core.rule import detach, is_traced
 from twopass.core.sweep import Node
 from twopass.core.trace import OPEN, WATCHING, ForwardTrace, ReverseTrace, Trace, snapshot
 from twopass.errors import ArgumentError, ShapeError, TwopassError, compose
+from twopass.foreign import native
 from twopass.rules.gauge import determined, divided
 from twopass.rules.infinitesimal import EPSILON, GAUGE, infinitesimal, slope_in, standard
 
@@ -31,7 +32,8 @@ def _path(value: Any, number: int) -> str:
 def as_leaf(value: Any, name: str) -> Any:
     """A differentiable leaf as an ndarray, NumPy scalar or traced array; raises for anything else.
 
-    Python floats become float64 scalars; arrays are protected from later in-place changes.
+    Python floats become float64 scalars, arrays of other libraries ndarrays (by DLPack); arrays are protected from
+    later in-place changes.
     """
     leaf: Any
     if type(value) is Array:
@@ -45,6 +47,8 @@ def as_leaf(value: Any, name: str) -> Any:
     elif isinstance(value, (bool, int)):
         what = f"{name} is the integer {value!r}, which has no derivative"
         raise ArgumentError(compose(what, instead=f"Pass {float(value)!r}."))
+    elif (leaf := native(value, name)) is not value:
+        leaf = snapshot(leaf)
     else:
         what = f"{name} is a {type(value).__module__}.{type(value).__qualname__}, which cannot be differentiated"
         instead = "Pass floats or arrays of floats (np.asarray(...)), in lists, tuples, dicts or dataclasses."
@@ -214,7 +218,7 @@ def trace_reverse(f: Function, args: Sequence[Any], argnums: Sequence[int], has_
     for number in argnums:
         inputs.add(args[number], f"argument {number + 1}")
     traced = inputs.regroup([Array(trace, leaf, trace.input(leaf)) for leaf in inputs.leaves])
-    replaced = list(args)
+    replaced = [arg if type(arg) in (np.ndarray, Array) else native(arg) for arg in args]
     for number, argument in zip(argnums, traced, strict=True):
         replaced[number] = argument
     return _run(trace, f, replaced, inputs, has_aux)

@@ -23,7 +23,6 @@ app = typer.Typer(
     help="Train neural networks on tables and images, and use them.",
     epilog="Start with: twopass train",
     invoke_without_command=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # what is not the user's mistake is ours, and needs its traceback
     context_settings={"help_option_names": ["-h", "--help"]},
 )

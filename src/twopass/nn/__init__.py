@@ -49,7 +49,7 @@ from twopass.nn.losses import (
 )
 from twopass.nn.penalties import L1, L1L2, L2, Constraint, MaxNorm, Penalty
 from twopass.nn.specification import from_config
-from twopass.nn.summary import SummaryRow, summary_rows
+from twopass.nn.summary import Summary, SummaryRow, summary_rows
 
 #: Synonyms, under the names that other libraries use.
 logistic = sigmoid
@@ -72,6 +72,7 @@ __all__ = [
     "Penalty",
     "Residual",
     "Sequential",
+    "Summary",
     "SummaryRow",
     "activations",
     "binary_cross_entropy",

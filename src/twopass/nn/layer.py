@@ -41,7 +41,7 @@ import numpy as np
 from twopass import tree
 from twopass.nn.random import child_seed
 from twopass.nn.specification import Specification
-from twopass.nn.summary import table
+from twopass.nn.summary import Summary, table
 from twopass.nn.types import Array, Key, Params, Seed, Shape
 
 __all__ = ["Container", "Layer"]
@@ -156,8 +156,8 @@ class Layer(Specification, abstract=True):
         """The input shape of each of the `children`."""
         return {}
 
-    def summary(self, input_shape: Shape | None = None, dtype: Any = np.float32) -> None:
-        """Print a table of layers, output shapes, parameters and bytes.
+    def summary(self, input_shape: Shape | None = None, dtype: Any = np.float32) -> Summary:
+        """The table of layers, output shapes, parameters and bytes.
 
         Parameters
         ----------
@@ -165,6 +165,11 @@ class Layer(Specification, abstract=True):
             Shape of one sample, without the batch axis. Without it, what depends on it is a question mark.
         dtype : float32 or float64
             Type of the parameters, for the bytes.
+
+        Returns
+        -------
+        Summary
+            A text that the prompt and notebooks show by themselves; ``print`` it in a script.
 
         Examples
         --------
@@ -181,7 +186,7 @@ class Layer(Specification, abstract=True):
         trainable                                            238,510  954,040
         not trainable                                              0        0
         """
-        print(table(self, input_shape, dtype))
+        return Summary(table(self, input_shape, dtype))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,14 @@ from twopass.nn.types import Params, Shape
 if TYPE_CHECKING:
     from twopass.nn.layer import Layer
 
-__all__ = ["SummaryRow", "summary_rows", "table"]
+__all__ = ["Summary", "SummaryRow", "summary_rows", "table"]
+
+
+class Summary(str):
+    """A text that shows itself as it is at the prompt and in a notebook; ``print`` writes it in a script."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ def save(trainer: Trainer, folder: str | os.PathLike[str], extra: Mapping[str, A
         "seed": trainer.seed,
         "dtype": str(trainer.dtype),
         "input_shape": trainer.input_shape,
+        "feature_names": trainer.feature_names,
         "epoch": trainer.epoch,
         "history": history.to_json(trainer.history),
         "extra": extra,
@@ -69,6 +70,7 @@ def load(
         parts = {name: _part(name, config[name], value) for name, value in given.items()}
         trainer = cls(**parts, seed=config["seed"], dtype=config["dtype"], **options)
         trainer.init(_as_shape(config["input_shape"]))
+        trainer.feature_names = _as_names(config.get("feature_names"))  # models of older versions have none
         trainer.epoch = int(config["epoch"])
         trainer.history = history.from_json(config["history"])
     except (ArgumentError, KeyError, TypeError, AttributeError) as error:
@@ -95,6 +97,13 @@ def _part(name: str, config: Any, given: Any) -> Any:
         what = f"the model was saved without its {name}, because it is code"
         raise ModelError(compose(what, instead=f"Give it again: Trainer.load(folder, {name}=...)."))
     return _READERS[name](config)
+
+
+def _as_names(names: Any) -> list[str] | None:
+    """The names of the columns, if there are any."""
+    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise ArgumentError(f"feature_names is {names!r}")
+    return names
 
 
 def _as_shape(shape: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import time
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from twopass.train.trainer import Trainer
 
 __all__ = ["Run", "fit"]
+
+_LOG = logging.getLogger("twopass.train")
 
 
 @dataclasses.dataclass(eq=False)
@@ -111,6 +114,8 @@ def fit(run: Run, callbacks: Sequence[Callback]) -> None:
         run.error = error
         raise
     finally:
+        if run.stop_reason is not None:
+            _LOG.info("stopped after epoch %d: %s", run.epoch, run.stop_reason)
         for callback in callbacks:
             callback.on_fit_end(run)
 
@@ -144,6 +149,9 @@ class _Loop:
             trainer.state = dataclasses.replace(trainer.state, optimizer=observed)
         record_epoch(trainer.history, record, run.epoch)
         trainer.epoch = run.epoch
+        if _LOG.isEnabledFor(logging.INFO):
+            numbers = ", ".join(f"{name} {value:.6g}" for name, value in record.items())
+            _LOG.info("epoch %d of %d: %s", epoch, run.last_epoch, numbers)
         for callback in self.callbacks:
             callback.on_epoch_end(run, record)
 

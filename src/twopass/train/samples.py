@@ -14,6 +14,7 @@ import numpy as np
 
 from twopass.errors import ArgumentError, DataError, NotFiniteError, ShapeError, compose
 from twopass.nn.metrics import Metric
+from twopass.train.inputs import as_array, column_names
 
 __all__ = ["Batch", "Samples", "as_arrays", "as_samples", "check_targets", "input_shape", "is_surely_finite"]
 
@@ -173,11 +174,7 @@ def as_arrays(values: Any, name: str, dtype: np.dtype[Any]) -> Arrays:
 
 
 def _as_array(values: Any, name: str, dtype: np.dtype[Any]) -> Array:
-    try:
-        array = values if isinstance(values, np.ndarray) else np.asarray(values)
-    except (TypeError, ValueError) as error:
-        what = f"{name} cannot be made an array"
-        raise DataError(compose(what, why=f"{error}.", instead="Rows must have the same length.")) from error
+    array = as_array(values, name)
     if array.ndim == 0 or array.dtype.kind not in "biuf":
         found = f"a {type(values).__name__}" if array.ndim == 0 else f"of dtype {array.dtype}"
         instead = "Pass an array of numbers with one row for each sample."
@@ -185,7 +182,7 @@ def _as_array(values: Any, name: str, dtype: np.dtype[Any]) -> Array:
             instead += f" Number the classes of a text column with np.unique({name}, return_inverse=True)[1]."
         raise DataError(compose(f"{name} is {found}, not an array of real numbers", instead=instead))
     if array.dtype.kind == "f":
-        _check_finite(array, name, dtype, getattr(values, "columns", None))
+        _check_finite(array, name, dtype, column_names(values))
     return array
 
 

@@ -18,6 +18,7 @@ from twopass.train.callbacks import Callback, Progress
 from twopass.train.evaluation import Predict, evaluate, outputs
 from twopass.train.fitting import Run, fit
 from twopass.train.history import History
+from twopass.train.inputs import check_feature_names, feature_names
 from twopass.train.native import Programs, check_backend
 from twopass.train.parameters import Partition, State, conforming, read_only
 from twopass.train.plan import Shuffle
@@ -63,6 +64,9 @@ class Trainer:
         and ``seconds`` (of the training steps).
     state : State
         Parameters and optimizer state. Assign a kept one to go back to it.
+    feature_names : list of str or None
+        The columns of the data frame that the network was first trained on. Data frames have to have them, in that
+        order, from then on; they are saved with the model.
 
     Raises
     ------
@@ -108,6 +112,7 @@ class Trainer:
         self.epoch = 0
         self.history: History = {}
         self.input_shape: Any = None
+        self.feature_names: list[str] | None = None
         self.programs = Programs()
         self._state: State | None = None
 
@@ -217,9 +222,11 @@ class Trainer:
         Parameters
         ----------
         x : array-like of shape (n_samples, ...), or tuple of array-likes for a network with several inputs
-            Inputs: an ndarray, a memory map (never copied as a whole), a list, a table of numbers.
+            Inputs: an ndarray, a memory map (never copied as a whole), a list; an array of PyTorch, JAX or another
+            library that speaks DLPack, in main memory (not copied either); a data frame of pandas, Polars or PyArrow,
+            whose columns are numbers.
         y : array-like of shape (n_samples, ...)
-            Targets, as the loss wants them.
+            Targets, as the loss wants them; also a column of a data frame.
         epochs : int
             Passes over the samples.
         batch_size : int
@@ -278,6 +285,8 @@ class Trainer:
 
     def check_samples(self, x: Any, y: Any, sample_weight: Any = None) -> Samples:
         """Samples that fit to the network and the loss; the first ones decide the shape of the network's input."""
+        names = feature_names(x)
+        check_feature_names(names, self.feature_names)
         samples = as_samples(x, y, sample_weight, self.dtype)
         shape = input_shape(samples.x)
         self._check_shape(shape)
@@ -286,6 +295,8 @@ class Trainer:
             raise ArgumentError(compose(what, instead="Write loss(prediction, target, *, sample_weight=None)."))
         check_targets(self.loss, self.metrics, self.net.output_shape(shape), samples, self.dtype)
         self.init(shape)  # last, so that a mistake above decides nothing
+        if self.epoch == 0 and self.feature_names is None:
+            self.feature_names = names
         return samples
 
     def evaluate(self, x: Any, y: Any, *, sample_weight: Any = None, batch_size: int = 1024) -> dict[str, float]:
@@ -337,6 +348,7 @@ class Trainer:
         """
         if self._is_simple(x, batch_size):
             return self._predict(self.params, x)
+        check_feature_names(feature_names(x), self.feature_names)
         inputs, params = as_arrays(x, "x", self.dtype), self.params
         self._check_shape(input_shape(inputs))
         size = as_count("batch_size", batch_size)
@@ -362,8 +374,10 @@ class Trainer:
         """The network, on the trainer's backend."""
         return self.net if self.backend == "numpy" else self.programs.predict(self.net, self.threads, self.backend)
 
-    def summary(self) -> None:
-        """Print the table of layers, shapes, parameters and bytes, and how the network is trained.
+    def summary(self) -> nn.Summary:
+        """The table of layers, shapes, parameters and bytes, and how the network is trained.
+
+        The prompt and notebooks show it by themselves; ``print(trainer.summary())`` does in a script.
 
         Raises
         ------
@@ -371,9 +385,9 @@ class Trainer:
             When the network has no parameters yet.
         """
         _ = self.state
-        self.net.summary(self.input_shape, self.dtype)
-        print(f"loss {getattr(self.loss, '__name__', self.loss)}, {self.optimizer!r}")
-        print(f"seed {self.seed}, {self.dtype}, {self.epoch} epochs trained")
+        layers = self.net.summary(self.input_shape, self.dtype)
+        loss = f"loss {getattr(self.loss, '__name__', self.loss)}, {self.optimizer!r}"
+        return nn.Summary(f"{layers}\n{loss}\nseed {self.seed}, {self.dtype}, {self.epoch} epochs trained")
 
     def explain(self) -> str:
         """How the last `fit` computed its steps: the kernels of the compiled program, their work, and its memory.

@@ -165,7 +165,7 @@ def test_penalty(layer: nn.Layer, shape: Any) -> None:
 
 
 @CASES
-def test_summary(layer: nn.Layer, shape: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_summary(layer: nn.Layer, shape: Any) -> None:
     params = layer.init(0, shape)
     rows = nn.summary_rows(layer, shape)
     leaves = tree.leaves(params)
@@ -177,8 +177,9 @@ def test_summary(layer: nn.Layer, shape: Any, capsys: pytest.CaptureFixture[str]
         for name in row.path:
             own = own[name]
         assert row.parameters == sum(leaf.size for leaf in tree.leaves(own))
-    layer.summary(shape)
-    lines = capsys.readouterr().out.splitlines()
+    text = layer.summary(shape)
+    assert repr(text) == str(text)
+    lines = text.splitlines()
     assert len({len(line) for line in lines}) == 1
     assert len(lines) == len(rows) + 5
 
@@ -224,11 +225,10 @@ def test_signatures_agree() -> None:
             assert list(mine.parameters) == list(base.parameters), (type(layer), name)
 
 
-def test_summary_without_an_input_shape(capsys: pytest.CaptureFixture[str]) -> None:
+def test_summary_without_an_input_shape() -> None:
     """What does not depend on the input is told, the rest is a question mark."""
     net = nn.Sequential(nn.Dense(30, activation="relu"), nn.Dropout(0.1), nn.Dense(10))
-    net.summary()
-    lines = capsys.readouterr().out.splitlines()
+    lines = net.summary().splitlines()
     assert lines[3].split()[-3:] == ["(30,)", "?", "?"]
     assert lines[5].split()[-3:] == ["(10,)", "310", "1,240"]
     assert lines[-1].startswith("? depends on the input")

@@ -1,7 +1,9 @@
 """Callbacks: what happens beside training."""
 
 from twopass.train.callbacks.base import Callback
-from twopass.train.callbacks.logs import CSVLog, Progress
+from twopass.train.callbacks.logs import CSVLog
+from twopass.train.callbacks.mlflow import MLflowLog
+from twopass.train.callbacks.progress import Progress
 from twopass.train.callbacks.saving import Checkpoint, CheckpointBest
 from twopass.train.callbacks.stopping import EarlyStopping, NaNStop, TimeBudget
 from twopass.train.callbacks.tensorboard import TensorBoardLog
@@ -12,6 +14,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointBest",
     "EarlyStopping",
+    "MLflowLog",
     "NaNStop",
     "Progress",
     "TensorBoardLog",

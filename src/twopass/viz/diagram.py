@@ -19,7 +19,7 @@ from twopass.viz.passes import Passes, Units, passes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_network"]
+__all__ = ["network"]
 
 NDArray = npt.NDArray[Any]
 
@@ -39,7 +39,7 @@ _CAPTIONS = {
 _REST = -1
 
 
-def plot_network(
+def network(
     net: nn.Layer,
     params: Any,
     x: Any,
@@ -90,7 +90,7 @@ def plot_network(
     --------
     >>> import twopass as tp
     >>> net = tp.nn.Sequential(tp.nn.Dense(2, activation="sigmoid"), tp.nn.Dense(1))
-    >>> axes = plot_network(net, net.init(0, (2,)), [1.0, 0.0], 1.0, "mean_squared_error", show="backward")
+    >>> axes = network(net, net.init(0, (2,)), [1.0, 0.0], 1.0, "mean_squared_error", show="backward")
     >>> len(axes.lines)  # the connections
     6
     """
