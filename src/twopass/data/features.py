@@ -103,7 +103,7 @@ class Group:
     name : str
         Of the column.
     known : tuple of str
-        The categories that have an input, numbers as briefly as possible.
+        The categories that have an input, the most frequent first, numbers as briefly as possible.
     rare : bool
         Whether the others share one.
     indicator : bool

@@ -25,7 +25,7 @@ _RAREST = 3  # rows that a category of its own has at least
 _NAME_OF_KEY = re.compile(r"(.*[_ ])?(id|index|idx|row|rownames?|no|nr|key|uuid|guid)|(unnamed: ?\d+)|", re.IGNORECASE)
 _FAR = 1e6  # spreads from the middle that are worth a remark
 _TOO_FAR = 1e9
-_BUDGET = 1 << 28  # bytes of the network's inputs beyond which quantities have no intervals
+_BUDGET = 1 << 29  # bytes that the inputs of all rows may take
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -147,7 +147,7 @@ def prepare(
         reasons = "; ".join(f"{column.name!r}: {column.why}" for column in left_out)
         why = f"The other columns are left out ({reasons})." if left_out else "It is the only column."
         raise DataError(compose(f"there is nothing to predict {target!r} from", where=survey.name, why=why))
-    features = _with_intervals(features, sample, len(kept))
+    features = _with_intervals(_affordable(features, len(kept)), sample, len(kept))
     return Prepared(Encoder(tuple(features), column, tuple(left_out)), parts, survey, tuple(remarks))
 
 
@@ -253,13 +253,14 @@ def _decide_texts(name: str, counts: Counter[str], source: str, indicator: bool)
     if different > 0.9 * total and different > 20:
         return LeftOut(name, "it names the rows")
     least = max(_RAREST, total // 5000)
-    common = [label for label, count in counts.most_common(_MOST_CATEGORIES) if count >= least]
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    common = [label for label, count in ranked[:_MOST_CATEGORIES] if count >= least]
     if not common:
         return LeftOut(name, f"its {different} categories have fewer than {least} rows each")
     others = tuple(sorted(counts.keys() - set(common)))
     if len(others) == 1 and len(common) < _MOST_CATEGORIES:  # alone, it needs nobody's place
         common, others = [*common, *others], ()
-    return Group(name, tuple(sorted(common)), bool(others), indicator, others)
+    return Group(name, tuple(common), bool(others), indicator, others)
 
 
 _SAME = "it repeats the target"
@@ -296,6 +297,19 @@ def _remarks(survey: ColumnSurvey, decision: Column) -> Iterator[str]:
             yield f"column {survey.name!r} holds {extreme:g} ({survey.far}), far from the others; it counts as 3"
     if survey.missing > 0.5 * survey.rows:
         yield f"column {survey.name!r} has no value in {survey.missing / survey.rows:.0%} of the rows"
+
+
+def _affordable(features: list[Column], n_rows: int) -> list[Column]:
+    """Take categories away from those columns that have most of them, until the inputs fit into the memory."""
+    features = list(features)
+    while sum(feature.size for feature in features) > _BUDGET // (4 * n_rows):
+        index, widest = max(enumerate(features), key=lambda item: item[1].size)
+        if not isinstance(widest, Group) or len(widest.known) <= 16:
+            break
+        kept = widest.known[: len(widest.known) // 2]
+        others = tuple(sorted({*widest.others, *widest.known[len(kept) :]}))
+        features[index] = dataclasses.replace(widest, known=kept, rare=True, others=others)
+    return features
 
 
 def _with_intervals(features: list[Column], sample: Table, n_rows: int) -> list[Column]:
