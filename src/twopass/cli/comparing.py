@@ -60,7 +60,8 @@ def _linear(target: Target, samples: Samples, seed: int, class_weight: str | Non
     logits = np.full((len(found), target.size), -np.inf if target.size > 2 else 0.0)
     columns = found if found.ndim == 2 else np.stack([-found / 2, found / 2], axis=1)
     logits[:, model.classes_] = columns
-    return np.maximum(logits, -1e300)
+    limited: Array = np.maximum(logits, -1e300)
+    return limited
 
 
 def importances(fitted: Fitted, samples: Samples, seed: int) -> dict[str, float]:

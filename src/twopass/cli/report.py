@@ -14,12 +14,19 @@ from twopass.cli import model
 from twopass.cli.display import notes, results, show_curves, show_fields, table
 from twopass.cli.settings import Settings
 from twopass.cli.source import Samples
-from twopass.data import Encoder, Prepared
+from twopass.data import Category, Encoder, Flag, Group, Moment, Number, Prepared, Quantity
 
 __all__ = ["Outcome", "column_rows", "show_columns", "show_next", "show_outcome", "show_plan"]
 
 _SHOWN_IMPORTANCES = 12
-_KINDS = {"Quantity": "number", "Group": "category", "Flag": "yes or no", "Moment": "date"}
+_KINDS: dict[type, str] = {
+    Number: "number",
+    Category: "category",
+    Quantity: "number",
+    Group: "category",
+    Flag: "yes or no",
+    Moment: "date",
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,7 +66,7 @@ def column_rows(prepared: Prepared) -> list[tuple[str, str, str, str]]:
         missing = f"{survey.missing / survey.rows:.1%}" if survey.missing else ""
         if name in features:
             feature = features[name]
-            rows.append((name, _KINDS[type(feature).__name__], missing, feature.describe()))
+            rows.append((name, _KINDS[type(feature)], missing, feature.describe()))
         elif name == prepared.encoder.target.name:
             rows.append((name, "target", missing, prepared.encoder.task))
         else:
@@ -128,7 +135,9 @@ def _show_baselines(outcome: Outcome) -> None:
     console.print()
     console.print(table(("on the test rows", *names), rows, right=names))
     if importlib.util.find_spec("sklearn") is None:
-        notes().print("note: a linear model to compare with needs pip install 'twopass[sklearn]'", soft_wrap=True, markup=False)
+        notes().print(
+            "note: a linear model to compare with needs pip install 'twopass[sklearn]'", soft_wrap=True, markup=False
+        )
 
 
 def _number(value: float) -> str:

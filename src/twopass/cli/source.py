@@ -112,8 +112,18 @@ def prepare_file(choice: Choice) -> tuple[TableFile, Prepared]:
     if choice.target is None:
         instead = f"Add --target COLUMN; the columns are {', '.join(rows.columns)}."
         raise ArgumentError(compose(f"nothing says which column of {rows.name} to predict", instead=instead))
-    options = {"task": choice.task, "drop": choice.drop, "test": choice.test, "seed": choice.seed}
-    return rows, data.prepare(rows, choice.target, validation=choice.share, **options)
+    if choice.share is None:
+        open_rows(choice.validation)  # for what it says when there is no such file
+    prepared = data.prepare(
+        rows,
+        choice.target,
+        task=choice.task,
+        drop=choice.drop,
+        test=choice.test,
+        validation=choice.share,
+        seed=choice.seed,
+    )
+    return rows, prepared
 
 
 def open_rows(source: str) -> TableFile:

@@ -22,8 +22,8 @@ from twopass.cli.source import Choice, Samples, prepare_file, read_samples
 from twopass.errors import ArgumentError, compose
 from twopass.io import check_destination
 from twopass.train import EarlyStopping, Progress, Trainer
-from twopass.train.weights import class_weights
 from twopass.train.samples import Samples as Rows
+from twopass.train.weights import class_weights
 
 __all__ = ["train"]
 
@@ -135,7 +135,9 @@ def train(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where to save the model; by default SOURCE-model.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            metavar="FOLDER", help="Where to save the model; by default SOURCE-model.", rich_help_panel=_OUTPUT
+        ),
     ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print nothing but errors.", rich_help_panel=_OUTPUT)

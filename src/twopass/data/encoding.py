@@ -57,6 +57,10 @@ class Number:
         """How many inputs or outputs of a network it takes."""
         return 1
 
+    def describe(self) -> str:
+        """What is done to the column."""
+        return f"centred on {self.mean:.4g}, scaled by {self.scale:.4g}"
+
     def standardised(self, table: Table) -> Number:
         """Return the column with the mean and the standard deviation that it has in a table, and a limit of 10."""
         values = table.numbers(self.name)
@@ -105,6 +109,10 @@ class Category:
     def size(self) -> int:
         """How many inputs or outputs of a network it takes."""
         return len(self.values)
+
+    def describe(self) -> str:
+        """What is done to the column."""
+        return f"one input for each of {self.size} categories"
 
     def standardised(self, table: Table) -> Category:
         """Return itself: there is nothing to scale."""

@@ -21,6 +21,8 @@ Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 #: How far an input goes at most.
 _REACH = 3.0
+#: How far an input in standard deviations goes at most.
+_LONGEST = 30.0
 _NO = ("false", "no", "n", "f", "off")
 _YES = ("true", "yes", "y", "t", "on")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?(Z|[+-]\d\d:?\d\d)?")
@@ -33,8 +35,9 @@ class Quantity:
     """A column of numbers.
 
     Seen as ``z / sqrt(1 + (z / 3)²)`` of ``z = (value - center) / scale``, which is z near 0 and never further from it
-    than 3, whatever the value; and as its place between `edges`: one input for each interval, 0 below it, 1 above it,
-    and linear within.
+    than 3, whatever the value. Where tails are long, also as ``(value - center) / deviation``, from -30 to 30, because
+    what is limited cannot be proportional to anything. And as its place between `edges`: one input for each interval, 0
+    below it, 1 above it, and linear within.
 
     Holzmüller, Grinsztajn and Steinwart, Better by Default (2024), section 3, robust scaling and smooth clipping; and
     Gorishniy, Rubachev and Babenko, On Embeddings for Numerical Features (2022), eq. 1, piecewise linear encoding.
@@ -45,6 +48,8 @@ class Quantity:
         Of the column.
     center, scale : float
         Its median, and its interquartile range.
+    deviation : float, optional
+        Its standard deviation, if it has long tails.
     edges : tuple of float
         Increasing; of its quantiles, or empty.
     indicator : bool
@@ -60,13 +65,14 @@ class Quantity:
     name: str
     center: float
     scale: float
+    deviation: float | None = None
     edges: tuple[float, ...] = ()
     indicator: bool = False
 
     @property
     def size(self) -> int:
         """How many inputs of a network it takes."""
-        return 1 + max(0, len(self.edges) - 1) + self.indicator
+        return 1 + (self.deviation is not None) + max(0, len(self.edges) - 1) + self.indicator
 
     def inputs(self, table: Table) -> Array:
         """Return the column as inputs of a network, float32 of shape (n_rows, size)."""
@@ -74,9 +80,14 @@ class Quantity:
         values = np.where(missing, self.center, values)
         x = np.empty((len(table), self.size), np.float32)
         x[:, 0] = _clipped(values, self.center, self.scale)
+        first = 1
+        if self.deviation is not None:
+            away = _LONGEST * self.deviation
+            x[:, 1] = (np.clip(values, self.center - away, self.center + away) - self.center) / self.deviation
+            first = 2
         for index in range(len(self.edges) - 1):
             low, high = self.edges[index : index + 2]
-            x[:, 1 + index] = (np.clip(values, low, high) - low) / (high - low)
+            x[:, first + index] = (np.clip(values, low, high) - low) / (high - low)
         if self.indicator:
             x[:, -1] = missing
         return x
@@ -89,7 +100,8 @@ class Quantity:
     def describe(self) -> str:
         """What is done to the column."""
         bins = f", {len(self.edges) - 1} intervals" if self.edges else ""
-        return f"centred on {self.center:.4g}, scaled by {self.scale:.4g}{bins}"
+        tails = ", long tails" if self.deviation is not None else ""
+        return f"centred on {self.center:.4g}, scaled by {self.scale:.4g}{tails}{bins}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,6 +23,7 @@ _FEWEST_ROWS = 10
 _MOST_CATEGORIES = 255
 _RAREST = 3  # rows that a category of its own has at least
 _NAME_OF_KEY = re.compile(r"(.*[_ ])?(id|index|idx|row|rownames?|no|nr|key|uuid|guid)|(unnamed: ?\d+)|", re.IGNORECASE)
+_LONG = 3.0  # spreads from the middle to the last of 200 values on one side
 _FAR = 1e6  # spreads from the middle that are worth a remark
 _TOO_FAR = 1e9
 _BUDGET = 1 << 29  # bytes that the inputs of all rows may take
@@ -116,8 +117,9 @@ def prepare(
     known = survey.columns[target].missing
     kept = np.flatnonzero(~survey.target.missing(target))
     if len(kept) < _FEWEST_ROWS:
-        have = f"{len(kept)} row{'' if len(kept) == 1 else 's'}" + (f" that have a value in {target!r}" if known else "")
-        what = f"there are {have or 'no rows'}, too few to learn from and to test on"
+        have = "there is 1 row" if len(kept) == 1 else f"there are {len(kept)} rows"
+        with_target = f" with a value in {target!r}" if known else ""
+        what = f"{have}{with_target}, too few to learn from and to test on"
         raise DataError(compose(what, where=survey.name, instead=f"Give at least {_FEWEST_ROWS}."))
     targets = survey.target.rows(kept)
     encoded, column = _target(targets, target, task)
@@ -127,12 +129,15 @@ def prepare(
     fitted = np.isin(survey.sampled, parts[0])
     features, left_out, remarks = [], [LeftOut(name, "dropped") for name in drop], []
     if known:
-        remarks.append(f"{known:,} rows have no value in {target!r}, and are left out")
+        rows_have = "1 row has" if known == 1 else f"{known:,} rows have"
+        remarks.append(f"{rows_have} no value in {target!r}; left out")
     sample = survey.sample.rows(np.flatnonzero(fitted))
     for name in rows.columns:
         if name == target or name in drop:
             continue
         decision = _decide(survey.columns[name], sample)
+        if isinstance(decision, Moment):
+            as_days(survey.sample, name)  # for what it says of a date that is none
         why = _copies(name, decision, target, column, sample)
         if isinstance(decision, LeftOut) or why == _SAME:
             left_out.append(decision if isinstance(decision, LeftOut) else LeftOut(name, why))
@@ -170,7 +175,9 @@ def _target(targets: Table, name: str, task: Task | None) -> tuple[Array, Target
         raise DataError(compose(what, where=targets.source, instead="Choose a target that varies."))
     if high > low:
         far = np.abs(values / 2 - middle / 2) > _TOO_FAR / 2 * (high - low)
-        targets.refuse(name, far, "holds {value}, too far from the other values to learn it", "Correct it, or drop the row.")
+        targets.refuse(
+            name, far, "holds {value}, too far from the other values to learn it", "Correct it, or drop the row."
+        )
     return values, Number(name)
 
 
@@ -224,7 +231,8 @@ def _decide_numbers(survey: ColumnSurvey, sample: Table, missing: Array) -> Colu
     whole = bool((values == np.floor(values)).all())
     if _NAME_OF_KEY.fullmatch(name) and whole and not indicator and len(np.unique(values)) == len(values):
         return LeftOut(name, "it numbers the rows")
-    return Quantity(name, *_middle(values), indicator=indicator)
+    center, scale = _middle(values)
+    return Quantity(name, center, scale, _deviation(values, center, scale), indicator=indicator)
 
 
 def _middle(values: Array) -> tuple[float, float]:
@@ -232,6 +240,15 @@ def _middle(values: Array) -> tuple[float, float]:
     low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
     scale = high - low or float(values.max() / 2 - values.min() / 2) or 1.0
     return float(middle), float(min(scale, 1e300))
+
+
+def _deviation(values: Array, center: float, scale: float) -> float | None:
+    """The standard deviation of values with long tails, but for the last thousandth on each side."""
+    lowest, low, high, highest = np.quantile(values, (0.001, 0.005, 0.995, 0.999))
+    if max(center - low, high - center) <= _LONG * scale:
+        return None
+    deviation = float(np.clip(values, lowest, highest).std())
+    return deviation if np.isfinite(deviation) and deviation > 0 else None
 
 
 def _moment(name: str, sample: Table, indicator: bool) -> Moment:
@@ -247,8 +264,8 @@ def _moment(name: str, sample: Table, indicator: bool) -> Moment:
 def _decide_texts(name: str, counts: Counter[str], source: str, indicator: bool) -> Column | LeftOut:
     total, different = counts.total(), len(counts)
     words = sum(len(label.split()) * count for label, count in counts.items()) / total
-    if different > max(50, 0.5 * total) and words >= 3 or different > 100 and words >= 6:
-        what = f"column {name!r} is text, such as {next(iter(counts))[:40]!r}, which this network does not read"
+    if (different > max(20, 0.5 * total) and words >= 3) or (different > 100 and words >= 6):
+        what = f"column {name!r} is text, such as {next(iter(counts))[:30]!r}, which this network does not read"
         raise DataError(compose(what, where=source, instead=f"Add --drop {name}, or turn it into categories."))
     if different > 0.9 * total and different > 20:
         return LeftOut(name, "it names the rows")
@@ -256,7 +273,7 @@ def _decide_texts(name: str, counts: Counter[str], source: str, indicator: bool)
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     common = [label for label, count in ranked[:_MOST_CATEGORIES] if count >= least]
     if not common:
-        return LeftOut(name, f"its {different} categories have fewer than {least} rows each")
+        return LeftOut(name, f"none of its categories has {least} rows")
     others = tuple(sorted(counts.keys() - set(common)))
     if len(others) == 1 and len(common) < _MOST_CATEGORIES:  # alone, it needs nobody's place
         common, others = [*common, *others], ()
@@ -292,9 +309,11 @@ def _copies(name: str, decision: Column | LeftOut, target: str, column: Target, 
 def _remarks(survey: ColumnSurvey, decision: Column) -> Iterator[str]:
     """What is strange about a column that is used."""
     if isinstance(decision, Quantity):
-        extreme = max((survey.low, survey.high), key=lambda value: abs(value / decision.scale - decision.center / decision.scale))
+        extreme = max(
+            (survey.low, survey.high), key=lambda value: abs(value / decision.scale - decision.center / decision.scale)
+        )
         if abs(extreme / decision.scale - decision.center / decision.scale) > _FAR:
-            yield f"column {survey.name!r} holds {extreme:g} ({survey.far}), far from the others; it counts as 3"
+            yield f"column {survey.name!r} holds {extreme:g} ({survey.far}), far from the others; its input is limited"
     if survey.missing > 0.5 * survey.rows:
         yield f"column {survey.name!r} has no value in {survey.missing / survey.rows:.0%} of the rows"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import importlib
 import os
 import re
@@ -65,11 +66,14 @@ def read_table(path: str | os.PathLike[str]) -> Table:
             raise DataError(compose("this is not a table", where=str(path), instead=instead))
         table = reader(path)
     except FileNotFoundError as error:
-        raise DataError(compose("there is no such file", where=str(path))) from error
+        near = difflib.get_close_matches(path.name, os.listdir(path.parent) if path.parent.is_dir() else [], n=1)
+        instead = f"Did you mean {near[0]!r}?" if near else "Check its name and folder."
+        raise DataError(compose("there is no such file", where=str(path), instead=instead)) from error
     except OSError as error:
         raise DataError(compose(f"the file cannot be read: {error.strerror or error}", where=str(path))) from error
     if len(table) == 0:
-        raise DataError(compose("the file holds no rows", where=str(path)))
+        instead = "Put a header line on top, such as a,b,y, and a row of values on each line below."
+        raise DataError(compose("the file holds no rows", where=str(path), instead=instead))
     return table
 
 
@@ -107,7 +111,7 @@ def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                 width = width or len(row)
                 if len(row) != width:
                     what = f"the row has {len(row)} values where the header has {width} names"
-                    quote = f'Put a value that holds a {delimiter!r} in double quotes, or correct the row.'
+                    quote = f"Put a value that holds a {delimiter!r} in double quotes, or correct the row."
                     fill = "Leave an empty field for a missing value."
                     instead = quote if len(row) > width else fill
                     raise DataError(compose(what, where=f"{path.name}, line {reader.line_num}", instead=instead))
@@ -136,7 +140,9 @@ def _checked(lines: Iterable[str], name: str) -> Iterator[str]:
 def check_header(header: list[str], path: Path) -> None:
     """Raise unless a header has a name of its own for each column."""
     if not header:
-        raise DataError(compose("the file is empty", where=str(path), instead="Put a header line on top, such as a,b,y."))
+        raise DataError(
+            compose("the file is empty", where=str(path), instead="Put a header line on top, such as a,b,y.")
+        )
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         what = f"the header names {', '.join(map(repr, repeated))} more than once"

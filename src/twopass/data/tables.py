@@ -175,7 +175,7 @@ class Table:
     def _refuse_text(self, name: str, allowed: Mask | None = None) -> None:
         texts = np.array([not is_number(value) for value in self.columns[name].tolist()])
         bad = texts if allowed is None else texts & ~allowed
-        self.refuse(name, bad, "holds {value!r} where a number is needed", "Correct it, or drop the column.")
+        self.refuse(name, bad, "holds {value!r} where a number is needed", "Correct it, or choose another column.")
 
     def missing(self, name: str) -> Mask:
         """Which rows have no value in a column."""
