@@ -24,7 +24,7 @@ def baselines(samples: Samples, seed: int, class_weight: str | None = None) -> d
 
     The most frequent class or the mean; and scikit-learn's linear model on the same inputs, when it is installed.
     """
-    target, (x, y) = samples.encoder.target, samples.test
+    target, y = samples.encoder.target, samples.test[1]
     found = {_simplest(target): quality(target, _constant(target, samples.train[1], len(y)), y)}
     if importlib.util.find_spec("sklearn") is not None:
         found["linear model"] = quality(target, _linear(target, samples, seed, class_weight), y)

@@ -16,7 +16,7 @@ from twopass.cli.settings import Settings
 from twopass.cli.source import Samples
 from twopass.data import Category, Encoder, Flag, Group, Moment, Number, Prepared, Quantity
 
-__all__ = ["Outcome", "column_rows", "show_columns", "show_next", "show_outcome", "show_plan"]
+__all__ = ["Outcome", "column_rows", "number", "show_columns", "show_next", "show_outcome", "show_plan"]
 
 _SHOWN_IMPORTANCES = 12
 _KINDS: dict[type, str] = {
@@ -130,8 +130,8 @@ def show_outcome(outcome: Outcome) -> None:
 def _show_baselines(outcome: Outcome) -> None:
     console = results()
     names = [name for name in outcome.test if name != "loss"]
-    rows = [(who, *(_number(found[name]) for name in names)) for who, found in outcome.baselines.items()]
-    rows.append(("this network", *(_number(outcome.test[name]) for name in names)))
+    rows = [(who, *(number(found[name]) for name in names)) for who, found in outcome.baselines.items()]
+    rows.append(("this network", *(number(outcome.test[name]) for name in names)))
     console.print()
     console.print(table(("on the test rows", *names), rows, right=names))
     if importlib.util.find_spec("sklearn") is None:
@@ -140,7 +140,8 @@ def _show_baselines(outcome: Outcome) -> None:
         )
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A measure as it is printed."""
     return f"{value:.4f}" if abs(value) < 100 else f"{value:,.1f}"
 
 

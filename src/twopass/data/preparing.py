@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator
 
@@ -26,6 +27,7 @@ _NAME_OF_KEY = re.compile(r"(.*[_ ])?(id|index|idx|row|rownames?|no|nr|key|uuid|
 _LONG = 3.0  # spreads from the middle to the last of 200 values on one side
 _FAR = 1e6  # spreads from the middle that are worth a remark
 _TOO_FAR = 1e9
+_LARGEST = 1 << 31  # bytes of inputs that are kept in memory
 _BUDGET = 1 << 29  # bytes that the inputs of all rows may take
 
 
@@ -56,7 +58,7 @@ class Prepared:
         for number, part in enumerate(self.parts):
             part_of[part] = number
         kind = np.int64 if encoder.task == "classification" else np.float32
-        made = [(np.empty((len(part), encoder.n_inputs), np.float32), np.empty(len(part), kind)) for part in self.parts]
+        made = [(_inputs(len(part), encoder.n_inputs), np.empty(len(part), kind)) for part in self.parts]
         filled, start = [0] * len(made), 0
         for chunk in rows:
             places = part_of[start : start + len(chunk)]
@@ -69,6 +71,14 @@ class Prepared:
                     x[here], y[here] = encoder.inputs(table), encoder.target.encode(table)
                     filled[number] += len(chosen)
         return made
+
+
+def _inputs(rows: int, size: int) -> Array:
+    """Room for the inputs of some rows: in memory, or, when they are many, in a file without a name."""
+    if 4 * rows * size <= _LARGEST:
+        return np.empty((rows, size), np.float32)
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, np.float32, "w+", shape=(rows, size))
 
 
 def prepare(
