@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from twopass import nn
 from twopass.cli.model import Array, Fitted, quality
 from twopass.cli.source import Samples
 from twopass.data.encoding import Category, Target
@@ -67,8 +68,8 @@ def _linear(target: Target, samples: Samples, seed: int, class_weight: str | Non
 def importances(fitted: Fitted, samples: Samples, seed: int) -> dict[str, float]:
     """How much worse the test rows are predicted when the values of a column are exchanged among them.
 
-    By the accuracy or R2, the mean of three exchanges; the most important column first. Breiman, Random Forests
-    (2001), section 10.
+    What is added to the cross-entropy of classes, or lost of R2, in the mean of three exchanges; the most important
+    column first. Breiman, Random Forests (2001), section 10.
     """
     rng = np.random.default_rng(seed)
     x, y = samples.test
@@ -76,7 +77,7 @@ def importances(fitted: Fitted, samples: Samples, seed: int) -> dict[str, float]
         chosen = np.sort(rng.choice(len(x), _JUDGED_ROWS, replace=False))
         x, y = x[chosen], y[chosen]
     target = fitted.encoder.target
-    whole, changed = _first(target, fitted.trainer.predict(x), y), np.array(x)
+    whole, changed = _score(target, fitted.trainer.predict(x), y), np.array(x)
     found, start = {}, 0
     for feature in fitted.encoder.features:
         own = slice(start, start + feature.size)
@@ -84,11 +85,14 @@ def importances(fitted: Fitted, samples: Samples, seed: int) -> dict[str, float]
         scores = []
         for _ in range(_REPEATS):
             changed[:, own] = x[rng.permutation(len(x)), own]
-            scores.append(_first(target, fitted.trainer.predict(changed), y))
+            scores.append(_score(target, fitted.trainer.predict(changed), y))
         changed[:, own] = x[:, own]
         found[feature.name] = whole - float(np.mean(scores))
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def _first(target: Target, outputs: Any, y: Array) -> float:
-    return next(iter(quality(target, outputs, y).values()))
+def _score(target: Target, outputs: Any, y: Array) -> float:
+    """How good outputs are; larger is better. Accuracies of few rows would be coarse."""
+    if isinstance(target, Category):
+        return -float(nn.softmax_cross_entropy(outputs, y))
+    return quality(target, outputs, y)["R2"]

@@ -157,13 +157,12 @@ def _draw_quality(figure: Figure, outcome: Outcome) -> None:
 def _importances(outcome: Outcome) -> list[str]:
     if not outcome.importances:
         return []
-    measure = next(iter(outcome.test))
     height = 1.2 + 0.24 * min(20, len(outcome.importances))
 
     def draw(figure: Figure) -> None:
         from twopass.viz import quality
 
-        quality.draw_importances(figure.subplots(), outcome.importances, measure)
+        quality.draw_importances(figure.subplots(), outcome.importances, outcome.harm)
 
     return [_picture(draw, 8.0, height)]
 

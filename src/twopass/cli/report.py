@@ -56,6 +56,11 @@ class Outcome:
     baselines: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
     importances: dict[str, float] = dataclasses.field(default_factory=dict)
 
+    @property
+    def harm(self) -> str:
+        """What the importances are measured in."""
+        return "loss added" if self.fitted.encoder.task == "classification" else "R2 lost"
+
 
 def column_rows(prepared: Prepared) -> list[tuple[str, str, str, str]]:
     """Each column: its name, what it is, how much is missing, and what is done to it."""
@@ -151,8 +156,7 @@ def _show_importances(outcome: Outcome) -> None:
     largest = max([value for _, value in shown] + [1e-12])
     rows = [(name, f"{value:.4f}", "#" * round(24 * max(value, 0.0) / largest)) for name, value in shown]
     console.print()
-    measure = next(iter(outcome.test))
-    console.print(table(("without the column", f"{measure} lost", ""), rows, right=(f"{measure} lost",)))
+    console.print(table(("without the column", outcome.harm, ""), rows, right=(outcome.harm,)))
     if len(outcome.importances) > len(shown):
         console.print(f"... and {len(outcome.importances) - len(shown)} columns that matter less", soft_wrap=True)
 

@@ -23,8 +23,8 @@ Mask = np.ndarray[Any, np.dtype[np.bool_]]
 _REACH = 3.0
 #: How far an input in standard deviations goes at most.
 _LONGEST = 30.0
-_NO = ("false", "no", "n", "f", "off")
-_YES = ("true", "yes", "y", "t", "on")
+_NO = ("false", "no", "n", "f", "off", "0")
+_YES = ("true", "yes", "y", "t", "on", "1")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?(Z|[+-]\d\d:?\d\d)?")
 _DAY = 86_400.0  # seconds
 _PERIODS = {"year": 365.2425, "week": 7.0, "day": 1.0}  # days
@@ -168,7 +168,7 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Flag:
-    """A column of yes and no, or true and false: 1 and -1, and 0 where it is missing.
+    """A column of yes and no, true and false, or 1 and 0: 1 and -1, and 0 where it is missing.
 
     Examples
     --------

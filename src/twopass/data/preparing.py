@@ -238,6 +238,8 @@ def _decide_numbers(survey: ColumnSurvey, sample: Table, missing: Array) -> Colu
     if survey.low == survey.high and not indicator:
         return LeftOut(name, f"every row holds {survey.low:.6g}")
     values = sample.values(name)[0][~missing]
+    if np.isin(values, (0.0, 1.0)).all() and (survey.low, survey.high) == (0.0, 1.0):
+        return Flag(name, indicator)  # as Parquet files hold yes and no
     whole = bool((values == np.floor(values)).all())
     if _NAME_OF_KEY.fullmatch(name) and whole and not indicator and len(np.unique(values)) == len(values):
         return LeftOut(name, "it numbers the rows")

@@ -78,6 +78,7 @@ def draw_predicted(axes: Axes, true: Array, predicted: Array) -> None:
     low, high = float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max()))
     axes.plot([low, high], [low, high], color=INK, linewidth=0.8, linestyle="--")
     axes.scatter(true[chosen], predicted[chosen], s=5, alpha=0.35, color=BLUE, linewidths=0, rasterized=True)
+    axes.locator_params(nbins=6)
     axes.set(xlabel="true", ylabel="predicted", title="Predictions")
 
 
@@ -88,6 +89,7 @@ def draw_residuals(axes: Axes, true: Array, predicted: Array) -> None:
     bins = np.linspace(-reach, reach, 61).tolist()
     axes.hist(plain, bins, color=RED, alpha=0.35, label="the mean")
     axes.hist(errors, bins, color=BLUE, alpha=0.8, label="this network")
+    axes.locator_params(axis="x", nbins=5)
     axes.set(xlabel="predicted minus true", ylabel="test rows", title="Errors")
     axes.legend(frameon=False)
 
@@ -99,7 +101,7 @@ def draw_importances(axes: Axes, importances: Mapping[str, float], measure: str)
     --------
     >>> from matplotlib.figure import Figure
     >>> axes = Figure().subplots()
-    >>> draw_importances(axes, {"size": 0.5, "colour": 0.1}, "R2")
+    >>> draw_importances(axes, {"size": 0.5, "colour": 0.1}, "R2 lost")
     >>> [label.get_text() for label in axes.get_yticklabels()]
     ['colour', 'size']
     """
@@ -108,7 +110,7 @@ def draw_importances(axes: Axes, importances: Mapping[str, float], measure: str)
     axes.barh(range(len(shown)), [value for _, value in shown], color=BLUE)
     axes.set_yticks(range(len(shown)), names)
     axes.axvline(0.0, color=INK, linewidth=0.8)
-    axes.set(xlabel=f"{measure} lost when the column's values are exchanged", title="Importances")
+    axes.set(xlabel=f"{measure} when the column's values are exchanged", title="Importances")
 
 
 def _some(count: int) -> Array:
