@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from twopass import data
-from twopass.cli.display import download_progress
+from twopass.cli.display import download_progress, notes
 from twopass.data import Dataset, Encoder, Prepared, TableFile
 from twopass.data.dataset import Task
 from twopass.errors import ArgumentError, DataError, compose, unknown_name
@@ -165,14 +165,23 @@ def _from_dataset(choice: Choice) -> Samples:
 
 
 def encode(encoder: Encoder, rows: TableFile) -> Part:
-    """The inputs and the targets of all rows of a file.
+    """The inputs and the targets of the rows of a file, but for those without a target, whose number is printed.
 
     Raises
     ------
     DataError
         When a column is missing, or a row holds what cannot be encoded.
     """
-    parts = [(encoder.inputs(table), encoder.target.encode(table)) for table in rows]
-    if not parts:
-        raise DataError(compose("the file holds no rows", where=rows.name))
+    parts, unknown, name = [], 0, encoder.target.name
+    for chunk in rows:
+        missing = chunk.missing(name)
+        unknown += int(missing.sum())
+        table = chunk.rows(np.flatnonzero(~missing)) if missing.any() else chunk
+        parts.append((encoder.inputs(table), encoder.target.encode(table)))
+    if not sum(len(y) for _, y in parts):
+        what = f"no row has a value in {name!r}" if unknown else "the file holds no rows"
+        raise DataError(compose(what, where=rows.name, instead="Give rows whose target is known."))
+    if unknown:
+        have = "1 row has" if unknown == 1 else f"{unknown:,} rows have"
+        notes().print(f"note: {have} no value in {name!r}; left out", soft_wrap=True, markup=False)
     return np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])

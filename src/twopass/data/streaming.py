@@ -95,7 +95,7 @@ class TableFile:
         next(rows)
         while part := list(islice(rows, count)):
             values = zip(*(row for _, row in part), strict=True)
-            columns = {name: as_column(texts) for name, texts in zip(self.columns, values, strict=True)}
+            columns = {name: _as_column(texts) for name, texts in zip(self.columns, values, strict=True)}
             yield Table(columns, self.name, places=np.array([line for line, _ in part]), unit="line")
 
     def _parquet(self, count: int) -> Iterator[Table]:
@@ -118,7 +118,7 @@ class TableFile:
         return frame
 
 
-def as_column(texts: Iterable[str]) -> Array:
+def _as_column(texts: Iterable[str]) -> Array:
     """A column of a CSV file: numbers where all of it is numbers or missing, else text."""
     texts = list(texts)
     try:
