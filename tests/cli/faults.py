@@ -220,7 +220,7 @@ TRAIN: dict[str, Fault] = {
     ),
     "too much to test on": Fault(
         text,
-        "size=1.0 cannot be held out from 60 rows. Pass a fraction between 0 and 1, or a whole number of rows that leaves some to keep.",
+        "--test 1.0 is no share of the rows. Write a number between 0 and 1, such as 0.1.",
         options="--target kind --test 1",
     ),
     "a validation file that is not there": Fault(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -172,6 +173,8 @@ def train(
         "early_stopping": early_stopping,
     }
     model.parse_sizes(hidden or "none")
+    _check_share("--test", str(test))
+    _check_share("--validation", validation)
     choice = Choice(source, target, task, drop or (), test, validation, seed)
     if dry_run and source not in data.DATASETS:
         rows, prepared = prepare_file(choice)
@@ -179,7 +182,8 @@ def train(
         settings = _settings(for_table(len(prepared.parts[0])), given)
         show_plan(rows.name, prepared.encoder, settings, [len(part) for part in prepared.parts])
         return
-    samples = read_samples(choice)
+    with _reading(source, quiet):
+        samples = read_samples(choice)
     encoder, counts = samples.encoder, [len(part[1]) for part in (samples.train, samples.validation, samples.test)]
     settings = _settings(for_dataset() if samples.prepared is None else for_table(counts[0]), given)
     fitted = model.Fitted(_trainer(encoder, settings, loss, counts[0], seed), encoder)
@@ -218,6 +222,24 @@ def train(
     if report is not None:
         write_page(report, outcome, _typed(context))
         notes().print(f"The report is in {report}", soft_wrap=True, markup=False)
+
+
+def _check_share(option: str, text: str) -> None:
+    """Raise when a number is no share of the rows; what is no number is the name of a file."""
+    try:
+        share = float(text)
+    except ValueError:
+        return
+    if not 0 < share < 1:
+        what = f"{option} {text} is no share of the rows"
+        raise ArgumentError(compose(what, instead="Write a number between 0 and 1, such as 0.1."))
+
+
+def _reading(source: str, quiet: bool) -> contextlib.AbstractContextManager[object]:
+    """Show on a terminal that a file is being read."""
+    if quiet or source in data.DATASETS:
+        return contextlib.nullcontext()
+    return notes().status(f"reading {source}")
 
 
 def _settings(defaults: Settings, given: dict[str, Any]) -> Settings:
