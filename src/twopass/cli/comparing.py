@@ -51,6 +51,8 @@ def _linear(target: Target, samples: Samples, seed: int, class_weight: str | Non
     if len(x) > _LINEAR_ROWS:
         chosen = np.sort(np.random.default_rng(seed).choice(len(x), _LINEAR_ROWS, replace=False))
         x, y = x[chosen], y[chosen]
+    if isinstance(target, Category) and len(np.unique(y)) < 2:
+        return _constant(target, y, len(samples.test[1]))
     if not isinstance(target, Category):
         outputs: Array = Ridge().fit(x, y).predict(samples.test[0])
         return outputs

@@ -96,7 +96,8 @@ def show_plan(
     sizes = [encoder.n_inputs, *model.parse_sizes(settings.hidden), encoder.target.size]
     network = model.make_network(encoder, sizes[1:-1], settings.activation, settings.dropout)
     whole, *_ = nn.summary_rows(network, (encoder.n_inputs,))
-    training = f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}, batches of {settings.batch_size}, {settings.optimizer}, "
+    epochs = f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}"
+    training = f"{epochs}, batches of {settings.batch_size}, {settings.optimizer}, "
     training += f"{settings.learning_rate:g} {settings.schedule}"
     fields = {
         "data": f"{name}: {n_train:,} rows to train on, {n_validation:,} to validate, {n_test:,} to test",

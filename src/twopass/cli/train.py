@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -215,7 +216,8 @@ def train(
             baselines=baselines(samples, seed, None if weights is None else "balanced"),
             importances=importances(fitted, samples, seed),
         )
-    fitted.save(folder, test=outcome.test)
+    # JSON has no NaN, which R2 of a single row is.
+    fitted.save(folder, test={name: value if math.isfinite(value) else None for name, value in outcome.test.items()})
     if not quiet:
         show_outcome(outcome)
         show_next(folder, source)
