@@ -19,7 +19,7 @@ __all__ = ["TableFile"]
 #: Values of a chunk: what one column of text takes in memory then stays small beside the data.
 _CHUNK = 1 << 20
 #: A file that is smaller, in bytes, is read once and kept.
-_SMALL = 1 << 24
+_SMALL = 1 << 23
 
 
 class TableFile:
