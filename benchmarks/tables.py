@@ -40,6 +40,9 @@ from twopass.io import load_model
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+#: Categories that scikit-learn's trees take, but for the one that the rare ones share.
+_MOST = 254
+
 
 class Missing(Exception):
     """A table cannot be had here."""
@@ -160,7 +163,7 @@ def _peers(path: Path, target: str, seed: int) -> dict[str, tuple[float, float]]
             columns.append(as_days(table, feature.name)[0])
         else:
             labels, missing = as_labels(table, feature.name)
-            common = np.isin(labels, feature.known) if isinstance(feature, data.Group) else ~missing
+            common = np.isin(labels, feature.known[:_MOST]) if isinstance(feature, data.Group) else ~missing
             codes = np.unique(np.where(common, labels, ""), return_inverse=True)[1]
             columns.append(codes.astype(np.float64))
             texts.append(index)
