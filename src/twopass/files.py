@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["TEMPORARY", "sync_folder", "write_atomically"]
+__all__ = ["TEMPORARY", "replacing", "sync_folder", "write_atomically"]
 
 #: What the names of unfinished files end with; one that is left belongs to a process that was killed.
 TEMPORARY = ".partial"
@@ -44,11 +47,24 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True, mode: 
     ...     path.read_bytes(), len(list(path.parent.iterdir()))
     (b'two', 1)
     """
+    with replacing(path, durable=durable, mode=mode) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, durable: bool = True, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """Write a file piece by piece, as `write_atomically` does: it is in its place when the block ends.
+
+    Raises
+    ------
+    OSError
+        As `write_atomically`. After any exception the old content is untouched.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.urandom(4).hex()}{TEMPORARY}")
     try:
         with open(unfinished, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-            file.write(content)
+            yield file
             file.flush()
             if durable:
                 os.fsync(file.fileno())

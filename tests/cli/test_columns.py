@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +12,7 @@ from tests.io.exports import running
 
 from twopass import nn
 from twopass.cli.columns import preprocessing, summary
-from twopass.data import Category, Encoder, Number, Table
+from twopass.data import Category, Encoder, Number, Table, features
 from twopass.errors import ArgumentError
 from twopass.io import export_c, export_onnx
 
@@ -54,9 +53,6 @@ def test_columns_that_are_taken_as_they_are_need_nothing() -> None:
 
 
 def test_quantities_groups_flags_and_dates(tmp_path: Path) -> None:
-    if importlib.util.find_spec("twopass.data.features") is None:
-        pytest.skip("these kinds of columns are not built yet")
-    features = importlib.import_module("twopass.data.features")
     columns = {
         "size": np.array([1.0, np.nan, 5.0, 1e300]),
         "age": np.array([10.0, 20, np.nan, -5]),
@@ -66,8 +62,8 @@ def test_quantities_groups_flags_and_dates(tmp_path: Path) -> None:
         "day": np.array(["1970-01-01", "1970-01-08", "", "2026-07-31T12:00"]),
     }
     made = (
-        features.Quantity("size", 1.0, 2.0, (0.0, 2.0, 6.0), True),
-        features.Quantity("age", 15.0, 4.0),
+        features.Quantity("size", 1.0, 2.0, edges=(0.0, 2.0, 6.0), indicator=True),
+        features.Quantity("age", 15.0, 4.0, deviation=9.0),
         features.Group("colour", ("blue", "red"), rare=True),
         features.Group("shape", ("flat", "round"), indicator=True),
         features.Flag("sold", True),

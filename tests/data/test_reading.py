@@ -38,7 +38,7 @@ def test_reads_the_usual_spellings_of_csv(csv, text: str) -> None:
         ("a,b\n1,2,3\n", r"the row has 3 values .* line 2"),
         ("a,b,a\n1,2,3\n", "the header names 'a' more than once"),
         ("1,2\n3,4\n", "holds numbers where the names of the columns are expected"),
-        ('a,b\n"1,2\n', "this is not a CSV file"),
+        ('a,b\n"1,2\n', "this is not CSV"),
     ],
 )
 def test_a_broken_file_is_named_with_its_line(csv, text: str, message: str) -> None:
@@ -77,7 +77,7 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
     (tmp_path / "rows.docx").touch()
     cases = {
         "rows.npz": "not an NPZ file",
-        "rows.csv": "not a CSV file",
+        "rows.csv": "holds the byte 0xff, which is not UTF-8",
         "rows.docx": "kinds of file are .csv, .tsv, .txt, .npz, .parquet",
         "none.csv": "there is no such file",
         ".": "this is not a table",

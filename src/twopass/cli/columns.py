@@ -20,8 +20,9 @@ __all__ = ["described", "preprocessing", "summary"]
 Array = np.ndarray[Any, np.dtype[Any]]
 Inputs = Callable[[Array], Array]
 
-#: Where `Quantity` bends, and the lengths of the phases of a `Moment` in days.
+#: Where `Quantity` bends and how far its long tails go, and the lengths of the phases of a `Moment` in days.
 _REACH = 3.0
+_LONGEST = 30.0
 _PERIODS = {"year": 365.2425, "week": 7.0, "day": 1.0}
 
 
@@ -84,6 +85,10 @@ def _quantity(columns: Sequence[Any]) -> Inputs:
         missing = np.isnan(x)
         value = np.where(missing, column.center, x)
         parts = [_bent(value, column)]
+        if column.deviation is not None:
+            away = _LONGEST * column.deviation
+            near = np.clip(value, column.center - away, column.center + away)
+            parts.append((near - column.center) / column.deviation)
         if column.edges:
             low, high = np.array(column.edges[:-1]), np.array(column.edges[1:])
             parts.append((np.clip(value, low, high) - low) / (high - low))

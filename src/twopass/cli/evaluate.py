@@ -9,7 +9,7 @@ import typer
 
 from twopass.cli.display import results, show_fields
 from twopass.cli.model import Fitted
-from twopass.cli.source import read_rows
+from twopass.cli.source import encode, open_rows
 
 __all__ = ["evaluate"]
 
@@ -24,7 +24,7 @@ def evaluate(
     Example:
       twopass evaluate digits-model digits
     """
-    fitted = Fitted.load(folder)
-    rows = read_rows(source)
-    report = fitted.report(fitted.encoder.inputs(rows), fitted.encoder.target.encode(rows))
-    show_fields(results(), {"rows": f"{len(rows):,}", **{name: f"{value:.4f}" for name, value in report.items()}})
+    fitted, rows = Fitted.load(folder), open_rows(source)
+    x, y = encode(fitted.encoder, rows)
+    report = fitted.report(x, y)
+    show_fields(results(), {"rows": f"{len(y):,}", **{name: f"{value:.4f}" for name, value in report.items()}})

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from twopass import nn, optim
-from twopass.data import Encoder, Table
+from twopass.data import Category, Encoder, Table
+from twopass.data.encoding import Target
 from twopass.errors import ArgumentError, ModelError, compose, unknown_name
 from twopass.io import load_model
 from twopass.train import Trainer
 
-__all__ = ["LOSSES", "Fitted", "make_network", "make_optimizer", "parse_sizes"]
+__all__ = ["LOSSES", "Fitted", "is_unbalanced", "make_network", "make_optimizer", "parse_sizes", "quality"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -61,8 +62,8 @@ def make_network(encoder: Encoder, hidden: Sequence[int], activation: str, dropo
     return nn.Sequential(*layers, nn.Dense(encoder.target.size))
 
 
-def make_optimizer(name: str, learning_rate: float) -> optim.Optimizer:
-    """Return the optimizer with a name such as ``"adam"``.
+def make_optimizer(name: str, learning_rate: Any) -> optim.Optimizer:
+    """Return the optimizer with a name such as ``"adam"``, and a learning rate or a schedule of it.
 
     Raises
     ------
@@ -81,9 +82,9 @@ class Fitted:
     trainer: Trainer
     encoder: Encoder
 
-    def save(self, folder: Path) -> None:
-        """Write both to a model folder."""
-        self.trainer.save(folder, extra={"encoder": self.encoder.config()})
+    def save(self, folder: Path, **extra: Any) -> None:
+        """Write both to a model folder, and what else there is to say in JSON."""
+        self.trainer.save(folder, extra={"encoder": self.encoder.config(), **extra})
 
     @classmethod
     def load(cls, folder: Path) -> Fitted:
@@ -111,16 +112,33 @@ class Fitted:
 
     def report(self, x: Array, y: Array) -> dict[str, float]:
         """Return how good the predictions for encoded rows are, errors in the units of the target."""
-        loss = self.trainer.evaluate(x, y)["loss"]
-        outputs = self.trainer.predict(x)
-        if self.encoder.task == "classification":
-            return {"accuracy": _measure("accuracy", outputs, y), "loss": loss}
-        predicted, true = self.encoder.target.decode(outputs), self.encoder.target.decode(y)
-        names = {"R2": "r2", "mean absolute error": "mae", "root mean squared error": "rmse"}
-        return {**{label: _measure(name, predicted, true) for label, name in names.items()}, "loss": loss}
+        return {**quality(self.encoder.target, self.trainer.predict(x), y), "loss": self.trainer.evaluate(x, y)["loss"]}
+
+
+def quality(target: Target, outputs: Array, y: Array) -> dict[str, float]:
+    """How good a network's outputs, or a baseline's, are for encoded targets, in the units of the target.
+
+    The first is the one that decides.
+    """
+    if isinstance(target, Category):
+        found = {"accuracy": _measure("accuracy", outputs, y)}
+        if target.size == 2 and len(np.unique(y)) == 2:
+            found["AUC"] = _measure("auc", outputs[:, 1] - outputs[:, 0], y)
+        if is_unbalanced(np.bincount(y, minlength=target.size)):
+            right = outputs.argmax(axis=1) == y
+            found["balanced accuracy"] = float(np.mean([right[y == own].mean() for own in np.unique(y)]))
+        return found
+    predicted, true = target.decode(outputs), target.decode(y)
+    names = {"R2": "r2", "mean absolute error": "mae", "root mean squared error": "rmse"}
+    return {label: _measure(name, predicted, true) for label, name in names.items()}
+
+
+def is_unbalanced(counts: Array) -> bool:
+    """Whether the rarest class has less than a fifth of what would be its share if all were equal."""
+    return bool(counts.min() * len(counts) < 0.2 * counts.sum())
 
 
 def _measure(name: str, outputs: Array, y: Array) -> float:
     metric = nn.metrics.get(name)
     metric.update(outputs, y)
-    return metric.result()
+    return float(metric.result())

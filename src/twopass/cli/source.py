@@ -10,82 +10,135 @@ from typing import Any
 import numpy as np
 
 from twopass import data
-from twopass.cli.display import download_progress
-from twopass.data import Dataset, Encoder, Table
+from twopass.cli.display import download_progress, notes
+from twopass.data import Dataset, Encoder, Prepared, TableFile
 from twopass.data.dataset import Task
 from twopass.errors import ArgumentError, DataError, compose, unknown_name
 
-__all__ = ["Samples", "read_rows", "read_samples"]
+__all__ = ["Choice", "Samples", "encode", "open_rows", "prepare_file", "read_samples"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Part = tuple[Array, Array]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Samples:
-    """Rows to train and to test on, as a network sees them, and how they came about.
+    """Rows to train, to validate and to test on, as a network sees them, and how they came about.
 
     Parameters
     ----------
     name : str
         Of the data set or the file.
-    x_train, y_train, x_test, y_test : ndarray
+    train, validation, test : tuple of ndarray
         Inputs (n_samples, n_inputs) and targets (n_samples,).
     encoder : Encoder
         From columns to inputs and from outputs to predictions.
+    prepared : Prepared, optional
+        For a file: what is known of its columns.
     """
 
     name: str
-    x_train: Array
-    y_train: Array
-    x_test: Array
-    y_test: Array
+    train: Part
+    validation: Part
+    test: Part
     encoder: Encoder
+    prepared: Prepared | None = None
 
 
-def read_samples(
-    source: str, *, target: str | None, task: Task | None, drop: Sequence[str], test: float, seed: int
-) -> Samples:
-    """Read what a model is trained on.
-
-    The columns of files, and of data sets that are not images, are scaled to mean 0 and standard deviation 1 over the
-    training rows.
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """What is read, and how its rows are split.
 
     Parameters
     ----------
     source : str
+        The name of a data set, or a file.
     target, task, drop
         For files: the column to predict, what it is, and the columns to leave out.
     test : float
         For files: the share of the rows to hold out for testing.
+    validation : str
+        The share of the other rows to validate on, or a file of rows to validate on.
     seed : int
-        For files: which rows.
+        Which rows.
+    """
+
+    source: str
+    target: str | None = None
+    task: Task | None = None
+    drop: Sequence[str] = ()
+    test: float = 0.2
+    validation: str = "0.1"
+    seed: int = 0
+
+    @property
+    def share(self) -> float | None:
+        """The share of the rows to validate on; None when they are in a file of their own."""
+        try:
+            return float(self.validation)
+        except ValueError:
+            return None
+
+
+def read_samples(choice: Choice) -> Samples:
+    """Read what a model is trained on.
+
+    The columns of data sets that are not images are scaled to mean 0 and standard deviation 1 over the training rows;
+    those of files are prepared as `twopass.data.prepare` decides.
 
     Raises
     ------
     ArgumentError, DataError
         When there is no such source, or the options do not fit it.
     """
-    if source in data.DATASETS:
-        if target is not None or task is not None or drop:
-            what = f"--target, --task and --drop are for files, and {source!r} is a data set"
-            raise ArgumentError(compose(what, why="Its target is fixed.", instead=f"Type: twopass train {source}"))
-        return _from_dataset(_load(source))
-    table = _read_file(source)
-    if target is None:
-        instead = f"Add --target COLUMN; the columns are {', '.join(table.columns)}."
-        raise ArgumentError(compose(f"nothing says which column of {table.source} to predict", instead=instead))
-    return _from_table(table.without(drop), target, task, test, seed)
+    if choice.source in data.DATASETS:
+        return _from_dataset(choice)
+    rows, prepared = prepare_file(choice)
+    train, validation, test = prepared.arrays(rows)
+    if choice.share is None:
+        validation = encode(prepared.encoder, open_rows(choice.validation))
+    return Samples(rows.name, train, validation, test, prepared.encoder, prepared)
 
 
-def read_rows(source: str) -> Table:
-    """Read what a model is used on: a file's rows, or a data set's test rows.
+def prepare_file(choice: Choice) -> tuple[TableFile, Prepared]:
+    """Decide what is done to the columns of a file.
+
+    Raises
+    ------
+    ArgumentError, DataError
+        When there is no such file, or it cannot be learned from.
+    """
+    rows = open_rows(choice.source)
+    if choice.target is None:
+        instead = f"Add --target COLUMN; the columns are {', '.join(rows.columns)}."
+        raise ArgumentError(compose(f"nothing says which column of {rows.name} to predict", instead=instead))
+    if choice.share is None:
+        open_rows(choice.validation)  # for what it says when there is no such file
+    prepared = data.prepare(
+        rows,
+        choice.target,
+        task=choice.task,
+        drop=choice.drop,
+        test=choice.test,
+        validation=choice.share,
+        seed=choice.seed,
+    )
+    return rows, prepared
+
+
+def open_rows(source: str) -> TableFile:
+    """Open what a model is used on: a file's rows, or a data set's test rows.
 
     Raises
     ------
     ArgumentError, DataError
         When there is no such source, or it cannot be read.
     """
-    return _load(source).table("test") if source in data.DATASETS else _read_file(source)
+    if source in data.DATASETS:
+        return TableFile(_load(source).table("test"))
+    if not Path(source).suffix and not Path(source).exists():
+        raise DataError(unknown_name("data set or file", source, data.DATASETS))
+    return TableFile(source)
 
 
 def _load(name: str) -> Dataset:
@@ -93,34 +146,42 @@ def _load(name: str) -> Dataset:
         return data.load(name, progress=progress)
 
 
-def _read_file(source: str) -> Table:
-    if not Path(source).suffix and not Path(source).exists():
-        raise DataError(unknown_name("data set or file", source, data.DATASETS))
-    return data.read_table(source)
-
-
-def _from_dataset(dataset: Dataset) -> Samples:
+def _from_dataset(choice: Choice) -> Samples:
+    if choice.target is not None or choice.task is not None or choice.drop:
+        what = f"--target, --task and --drop are for files, and {choice.source!r} is a data set"
+        why = "Its target is fixed."
+        raise ArgumentError(compose(what, why=why, instead=f"Type: twopass train {choice.source}"))
+    if choice.share is None:
+        what = f"--validation {choice.validation!r} is no share of the rows"
+        raise ArgumentError(compose(what, instead="Write a number between 0 and 1, such as 0.1."))
+    dataset = _load(choice.source)
     encoder = Encoder.of_dataset(dataset)
-    if dataset.image_shape is not None:  # pixels are in [0, 1] already
-        return Samples(dataset.name, dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test, encoder)
-    train = dataset.table("train")
-    return _encoded(dataset.name, encoder.standardised(train), train, dataset.table("test"))
+    train, test = (dataset.x_train, dataset.y_train), (dataset.x_test, dataset.y_test)
+    if dataset.image_shape is None:  # pixels are in [0, 1] already
+        encoder = encoder.standardised(dataset.table("train"))
+        train, test = (encode(encoder, TableFile(dataset.table(part))) for part in ("train", "test"))
+    x, y, *held = data.split(*train, choice.share, seed=choice.seed, stratify=encoder.task == "classification")
+    return Samples(dataset.name, (x, y), (held[0], held[1]), test, encoder)
 
 
-def _from_table(table: Table, target: str, task: Task | None, test: float, seed: int) -> Samples:
-    encoder = Encoder.fit(table, target, task)
-    index = np.arange(len(table))
-    classes = encoder.target.encode(table)
-    train, _, held, _ = data.split(index, classes, test, seed=seed, stratify=encoder.task == "classification")
-    return _encoded(table.source, encoder.standardised(table.rows(train)), table.rows(train), table.rows(held))
+def encode(encoder: Encoder, rows: TableFile) -> Part:
+    """The inputs and the targets of the rows of a file, but for those without a target, whose number is printed.
 
-
-def _encoded(name: str, encoder: Encoder, train: Table, test: Table) -> Samples:
-    return Samples(
-        name,
-        encoder.inputs(train),
-        encoder.target.encode(train),
-        encoder.inputs(test),
-        encoder.target.encode(test),
-        encoder,
-    )
+    Raises
+    ------
+    DataError
+        When a column is missing, or a row holds what cannot be encoded.
+    """
+    parts, unknown, name = [], 0, encoder.target.name
+    for chunk in rows:
+        missing = chunk.missing(name)
+        unknown += int(missing.sum())
+        table = chunk.rows(np.flatnonzero(~missing)) if missing.any() else chunk
+        parts.append((encoder.inputs(table), encoder.target.encode(table)))
+    if not sum(len(y) for _, y in parts):
+        what = f"no row has a value in {name!r}" if unknown else "the file holds no rows"
+        raise DataError(compose(what, where=rows.name, instead="Give rows whose target is known."))
+    if unknown:
+        have = "1 row has" if unknown == 1 else f"{unknown:,} rows have"
+        notes().print(f"note: {have} no value in {name!r}; left out", soft_wrap=True, markup=False)
+    return np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])

@@ -6,10 +6,13 @@ from twopass.data.california import load_california_housing
 from twopass.data.dataset import Dataset, DatasetInfo, split
 from twopass.data.digits import load_digits
 from twopass.data.download import cache_folder
-from twopass.data.encoding import Category, Encoder, Number, infer_task
+from twopass.data.encoding import Category, Encoder, LeftOut, Number, infer_task
+from twopass.data.features import Flag, Group, Moment, Quantity
 from twopass.data.mnist import load_fashion_mnist, load_mnist
+from twopass.data.preparing import Prepared, prepare
 from twopass.data.reading import from_frame, read_table
 from twopass.data.registry import DATASETS, load
+from twopass.data.streaming import TableFile
 from twopass.data.tables import Table
 
 __all__ = [
@@ -18,8 +21,15 @@ __all__ = [
     "Dataset",
     "DatasetInfo",
     "Encoder",
+    "Flag",
+    "Group",
+    "LeftOut",
+    "Moment",
     "Number",
+    "Prepared",
+    "Quantity",
     "Table",
+    "TableFile",
     "cache_folder",
     "from_frame",
     "infer_task",
@@ -28,6 +38,7 @@ __all__ = [
     "load_digits",
     "load_fashion_mnist",
     "load_mnist",
+    "prepare",
     "read_table",
     "split",
 ]

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from twopass.data.dataset import Dataset, Task
+from twopass.data.features import Flag, Group, Moment, Quantity, as_labels
 from twopass.data.tables import Array, Table
 from twopass.errors import DataError, ModelError, compose
 
-__all__ = ["Category", "Encoder", "Number", "infer_task"]
+__all__ = ["Category", "Column", "Encoder", "LeftOut", "Number", "Target", "infer_classes", "infer_task"]
 
 #: A numeric target with more different values than this is a quantity, not a class.
 _MOST_INFERRED_CLASSES = 20
@@ -56,6 +57,10 @@ class Number:
         """How many inputs or outputs of a network it takes."""
         return 1
 
+    def describe(self) -> str:
+        """What is done to the column."""
+        return f"centred on {self.mean:.4g}, scaled by {self.scale:.4g}"
+
     def standardised(self, table: Table) -> Number:
         """Return the column with the mean and the standard deviation that it has in a table, and a limit of 10."""
         values = table.numbers(self.name)
@@ -96,13 +101,18 @@ class Category:
     @classmethod
     def of(cls, table: Table, name: str) -> Category:
         """Return the category that a column of a table is, its values in order."""
-        values = np.unique(table.texts(name)).tolist()
+        table.texts(name)  # for what it says when a value is missing
+        values = np.unique(as_labels(table, name)[0]).tolist()
         return cls(name, tuple(sorted(values, key=float) if _all_numbers(values) else values))
 
     @property
     def size(self) -> int:
         """How many inputs or outputs of a network it takes."""
         return len(self.values)
+
+    def describe(self) -> str:
+        """What is done to the column."""
+        return f"one input for each of {self.size} categories"
 
     def standardised(self, table: Table) -> Category:
         """Return itself: there is nothing to scale."""
@@ -116,7 +126,8 @@ class Category:
         DataError
             When a value is none of the category's; the message names its row.
         """
-        texts = table.texts(self.name)
+        table.texts(self.name)  # for what it says when a value is missing
+        texts, _ = as_labels(table, self.name)
         order = np.argsort(self.values)
         found = np.searchsorted(self.values, texts, sorter=order)
         index = order[np.minimum(found, len(order) - 1)]
@@ -138,8 +149,24 @@ class Category:
         return values
 
 
-Column = Number | Category
-_KINDS: dict[str, type[Number] | type[Category]] = {"number": Number, "category": Category}
+Target = Number | Category
+Column = Target | Quantity | Group | Flag | Moment
+_KINDS: dict[str, type[Column]] = {
+    "number": Number,
+    "category": Category,
+    "quantity": Quantity,
+    "group": Group,
+    "flag": Flag,
+    "moment": Moment,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class LeftOut:
+    """A column that a model does not use, and why."""
+
+    name: str
+    why: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,10 +175,12 @@ class Encoder:
 
     Parameters
     ----------
-    features : tuple of Number or Category
+    features : tuple of Number, Category, Quantity, Group, Flag or Moment
         The columns that the inputs are made of, in the order of the inputs.
     target : Number or Category
         The column that is predicted.
+    left_out : tuple of LeftOut
+        The columns of the training table that are not used.
 
     Examples
     --------
@@ -162,7 +191,8 @@ class Encoder:
     """
 
     features: tuple[Column, ...]
-    target: Column
+    target: Target
+    left_out: tuple[LeftOut, ...] = ()
 
     @classmethod
     def fit(cls, table: Table, target: str, task: Task | None = None) -> Encoder:
@@ -182,9 +212,9 @@ class Encoder:
         DataError
             When a column is missing, or is neither numbers nor categories.
         """
-        column: Column = Number(target)
+        column: Target = Number(target)
         if (task or infer_task(table, target)) == "classification":
-            column = _classes(table, target)
+            column = infer_classes(table, target)
         features = tuple(_feature(table, name) for name in table.columns if name != target)
         if not features:
             what = f"there is nothing to predict {target!r} from"
@@ -203,8 +233,10 @@ class Encoder:
 
         Inputs are then limited to 10 standard deviations.
         """
-        features = tuple(feature.standardised(table) for feature in self.features)
-        return Encoder(features, self.target.standardised(table))
+        features = tuple(
+            feature.standardised(table) if isinstance(feature, Number) else feature for feature in self.features
+        )
+        return Encoder(features, self.target.standardised(table), self.left_out)
 
     @property
     def task(self) -> Task:
@@ -233,7 +265,11 @@ class Encoder:
 
     def config(self) -> dict[str, Any]:
         """Return the encoder as JSON can hold it; `from_config` is the way back."""
-        return {"features": [_describe(feature) for feature in self.features], "target": _describe(self.target)}
+        return {
+            "features": [_describe(feature) for feature in self.features],
+            "target": _describe(self.target),
+            "left_out": [dataclasses.asdict(column) for column in self.left_out],
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Encoder:
@@ -245,9 +281,11 @@ class Encoder:
             When the description is not one.
         """
         try:
-            return cls(
-                tuple(_from_description(column) for column in config["features"]), _from_description(config["target"])
-            )
+            target = _from_description(config["target"])
+            if not isinstance(target, Number | Category):
+                raise TypeError(f"a target is no {type(target).__name__}")
+            features = tuple(map(_from_description, config["features"]))
+            return cls(features, target, tuple(LeftOut(**column) for column in config.get("left_out", ())))
         except (KeyError, TypeError, AttributeError) as error:
             raise ModelError(compose("the description of the columns is damaged", why=f"{error!r}.")) from error
 
@@ -282,7 +320,7 @@ def infer_task(table: Table, target: str) -> Task:
     return "classification" if few and (different == np.round(different)).all() else "regression"
 
 
-def _classes(table: Table, target: str) -> Category:
+def infer_classes(table: Table, target: str) -> Category:
     """The classes of a target."""
     classes = Category.of(table, target)
     if classes.size < 2:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import importlib
 import os
+import re
 import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +18,9 @@ import numpy as np
 from twopass.data.tables import Array, Table, is_number
 from twopass.errors import DataError, MissingLibraryError, compose
 
-__all__ = ["from_frame", "read_table"]
+__all__ = ["check_header", "csv_rows", "from_frame", "library", "read_table"]
+
+_SURROGATE = re.compile("[\udc80-\udcff]")
 
 
 def read_table(path: str | os.PathLike[str]) -> Table:
@@ -61,38 +66,83 @@ def read_table(path: str | os.PathLike[str]) -> Table:
             raise DataError(compose("this is not a table", where=str(path), instead=instead))
         table = reader(path)
     except FileNotFoundError as error:
-        raise DataError(compose("there is no such file", where=str(path))) from error
+        near = difflib.get_close_matches(path.name, os.listdir(path.parent) if path.parent.is_dir() else [], n=1)
+        instead = f"Did you mean {near[0]!r}?" if near else "Check its name and folder."
+        raise DataError(compose("there is no such file", where=str(path), instead=instead)) from error
     except OSError as error:
         raise DataError(compose(f"the file cannot be read: {error.strerror or error}", where=str(path))) from error
     if len(table) == 0:
-        raise DataError(compose("the file holds no rows", where=str(path)))
+        instead = "Put a header line on top, such as a,b,y, and a row of values on each line below."
+        raise DataError(compose("the file holds no rows", where=str(path), instead=instead))
     return table
 
 
 def _read_csv(path: Path) -> Table:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            first_line = file.readline()
-            file.seek(0)
-            reader = csv.reader(file, delimiter=max(",;\t", key=first_line.count), strict=True)
-            lines = [(reader.line_num, [value.strip() for value in row]) for row in reader if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        instead = "Save it as CSV in UTF-8."
-        raise DataError(compose(f"this is not a CSV file: {error}", where=str(path), instead=instead)) from error
+    lines = list(csv_rows(path))
     if not lines:
         return Table({}, path.name)
     (_, header), *rows = lines
-    _check_header(header, path)
-    for line, row in rows:
-        if len(row) != len(header):
-            what = f"the row has {len(row)} values where the header has {len(header)} names"
-            raise DataError(compose(what, where=f"{path.name}, line {line}"))
+    check_header(header, path)
     columns = zip(*(row for _, row in rows), strict=True)
     arrays = {name: np.array(values) for name, values in zip(header, columns, strict=bool(rows))}
-    return Table(arrays, path.name, places=np.array([line for line, _ in rows]))
+    return Table(arrays, path.name, places=np.array([line for line, _ in rows]), unit="line")
 
 
-def _check_header(header: list[str], path: Path) -> None:
+def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The line and the values of each row of a CSV file, the header first, all of one length.
+
+    Raises
+    ------
+    DataError
+        When a row has too many or too few values, or a line is not CSV in UTF-8; the message names the line.
+    """
+    line, width = 0, 0
+    try:
+        # Bytes that are not UTF-8 become surrogates, so that the line that they are in can be named.
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            first_line = file.readline()
+            file.seek(0)
+            delimiter = max(",;\t", key=first_line.count)
+            reader = csv.reader(_checked(file, path.name), delimiter=delimiter, strict=True)
+            for row in reader:
+                if not row:
+                    line = reader.line_num
+                    continue
+                width = width or len(row)
+                if len(row) != width:
+                    what = f"the row has {len(row)} values where the header has {width} names"
+                    quote = f"Put a value that holds a {delimiter!r} in double quotes, or correct the row."
+                    fill = "Leave an empty field for a missing value."
+                    instead = quote if len(row) > width else fill
+                    raise DataError(compose(what, where=f"{path.name}, line {reader.line_num}", instead=instead))
+                yield reader.line_num, [value.strip() for value in row]
+                line = reader.line_num
+    except csv.Error as error:
+        what = f"this is not CSV: {error}"
+        instead = "Check the double quotes there, or save the table as CSV again."
+        raise DataError(compose(what, where=f"{path.name}, line {line + 1}", instead=instead)) from error
+
+
+def _checked(lines: Iterable[str], name: str) -> Iterator[str]:
+    """Lines of a file, unless they hold what no text does."""
+    for number, line in enumerate(lines, start=1):
+        if "\0" in line:
+            what = "the line holds a NUL byte"
+            instead = "Save the table as CSV in UTF-8 (this may be UTF-16, or no text at all)."
+            raise DataError(compose(what, where=f"{name}, line {number}", instead=instead))
+        if not line.isascii() and (bad := _SURROGATE.search(line)):
+            what = f"the line holds the byte 0x{ord(bad[0]) - 0xDC00:02x}, which is not UTF-8"
+            instead = f"Save the table in UTF-8, such as by: iconv -f latin1 -t utf-8 {name}"
+            raise DataError(compose(what, where=f"{name}, line {number}", instead=instead))
+        yield line
+
+
+def check_header(header: list[str], path: Path) -> None:
+    """Raise unless a header has a name of its own for each column."""
+    if not header:
+        raise DataError(
+            compose("the file is empty", where=str(path), instead="Put a header line on top, such as a,b,y.")
+        )
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         what = f"the header names {', '.join(map(repr, repeated))} more than once"
@@ -157,7 +207,7 @@ def from_frame(frame: Any, source: str = "the table") -> Table:
     >>> from_frame(polars.DataFrame({"size": [1, None], "colour": ["red", "blue"]})).columns
     {'size': array([ 1., nan]), 'colour': array(['red', 'blue'], dtype='<U4')}
     """
-    narwhals = _library("narwhals", "data frames")
+    narwhals = library("narwhals", "data frames")
     try:
         native = narwhals.from_native(frame, eager_only=True)
     except TypeError as error:
@@ -174,7 +224,7 @@ def from_frame(frame: Any, source: str = "the table") -> Table:
 
 
 def _read_parquet(path: Path) -> Table:
-    polars = _library("polars", "Parquet files")
+    polars = library("polars", "Parquet files")
     try:
         frame = polars.read_parquet(path)
     except polars.exceptions.PolarsError as error:
@@ -183,7 +233,7 @@ def _read_parquet(path: Path) -> Table:
     return from_frame(frame, path.name)
 
 
-def _library(name: str, purpose: str) -> ModuleType:
+def library(name: str, purpose: str) -> ModuleType:
     """An optional library."""
     try:
         return importlib.import_module(name)
