@@ -283,7 +283,7 @@ ADBENCH = {
         directions=_hand_tangents,
     ),
     "lstm-diagonal": Objective(
-        "diagonal LSTM, 64 steps", diagonal_lstm, functools.partial(lstm_text.instance, characters=65), loops=True
+        "diagonal LSTM, 16 steps", diagonal_lstm, functools.partial(lstm_text.instance, characters=17), loops=True
     ),
 }
 
