@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,15 @@ class Interrupt(Callback):
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def ctrl_c_is_heard() -> Iterator[None]:
+    """Who runs the tests in the background of a shell ignores Ctrl-C, and so does Python then."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_ctrl_c_leaves_the_last_completed_step() -> None:
     trainer, interrupt = classifier(), Interrupt(2, 3)
     with pytest.raises(KeyboardInterrupt):
@@ -149,6 +159,7 @@ def test_ctrl_c_leaves_the_last_completed_step() -> None:
     assert trainer.epoch == len(trainer.history["loss"]) == 3
 
 
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_ctrl_c_within_a_step_leaves_the_step_before() -> None:
     calls = []
 
