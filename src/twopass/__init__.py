@@ -25,11 +25,11 @@ if TYPE_CHECKING:
         jacobian,
         jvp,
         stop_gradient,
-        techniques,
         value_and_grad,
         vjp,
         zeros,
     )
+    from twopass.api.comparison import techniques
     from twopass.api.scan import scan
     from twopass.api.vmap import vmap
     from twopass.bridges import scipy
@@ -76,7 +76,12 @@ __all__ = [
 
 #: Where the public names are. Each is imported when it is asked for: who differentiates a function does not wait for
 #: the networks, and ``import twopass`` for neither.
-_ROOMS = {"compile": "twopass.compiler", "scipy": "twopass.bridges", "Trainer": "twopass.train"}
+_ROOMS = {
+    "compile": "twopass.compiler",
+    "scipy": "twopass.bridges",
+    "techniques": "twopass.api.comparison",
+    "Trainer": "twopass.train",
+}
 _MODULES = frozenset({"data", "errors", "io", "nn", "optim", "plot", "special", "stats", "train", "tree"})
 
 

@@ -1,6 +1,5 @@
 """Differentiating functions: what users call."""
 
-from twopass.api.comparison import techniques
 from twopass.api.create import zeros
 from twopass.api.custom import custom_rule, stop_gradient
 from twopass.api.debugging import debug
@@ -29,7 +28,6 @@ __all__ = [
     "jvp",
     "scan",
     "stop_gradient",
-    "techniques",
     "value_and_grad",
     "vjp",
     "vmap",
