@@ -19,7 +19,17 @@ from twopass.foreign import native
 from twopass.rules.gauge import determined, divided
 from twopass.rules.infinitesimal import EPSILON, GAUGE, infinitesimal, slope_in, standard
 
-__all__ = ["Inputs", "Traced", "as_leaf", "check_like", "conjugated", "handed_out", "trace_forward", "trace_reverse"]
+__all__ = [
+    "Inputs",
+    "Traced",
+    "as_leaf",
+    "check_like",
+    "conjugated",
+    "handed_out",
+    "raise_cause",
+    "trace_forward",
+    "trace_reverse",
+]
 
 Function = Callable[..., Any]
 
@@ -197,9 +207,7 @@ def _run(trace: Trace, f: Function, args: Sequence[Any], inputs: Inputs, has_aux
             out, aux = out
         traced = Traced(trace, inputs, out, aux)
     except ValueError as error:
-        # NumPy says "setting an array element with a sequence" where float(x) was refused, in b[0] = x.
-        if isinstance(error.__cause__, TwopassError):
-            raise error.__cause__ from None
+        raise_cause(error)
         raise
     finally:
         OPEN.reset(token)
@@ -208,6 +216,12 @@ def _run(trace: Trace, f: Function, args: Sequence[Any], inputs: Inputs, has_aux
     if watch is not None:
         watch.check(trace, traced.leaves, traced.marks)
     return traced
+
+
+def raise_cause(error: ValueError) -> None:
+    """Raise our error that NumPy hides: in b[0] = x, it says "setting an array element with a sequence" instead."""
+    if isinstance(error.__cause__, TwopassError):
+        raise error.__cause__ from None
 
 
 def trace_reverse(f: Function, args: Sequence[Any], argnums: Sequence[int], has_aux: bool = False) -> Traced:

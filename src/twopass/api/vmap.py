@@ -10,11 +10,11 @@ import numpy as np
 
 from twopass import tree
 from twopass.api.loops import place
-from twopass.api.tracing import Function
+from twopass.api.tracing import Function, raise_cause
 from twopass.core.array import Array
 from twopass.core.operators import as_array
 from twopass.core.trace import OPEN
-from twopass.errors import ArgumentError, CaptureError, ShapeError, compose
+from twopass.errors import ArgumentError, ShapeError, compose
 from twopass.rules.batching import Batched, BatchTrace
 from twopass.rules.infinitesimal import standard
 
@@ -89,9 +89,7 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
             results = [_output(trace, y, axis, taken) for y, axis in zip(found, where, strict=True)]
             return tree.unflatten(structure, results)
         except ValueError as error:
-            # NumPy says "setting an array element with a sequence" where float(x) was refused.
-            if isinstance(error.__cause__, CaptureError):
-                raise error.__cause__ from None
+            raise_cause(error)
             raise
         finally:
             OPEN.reset(token)
