@@ -9,6 +9,10 @@ import twopass as tp
 from rules import laws
 from twopass.core.rule import RULES, Rule
 from twopass.rules.kinds import Constant, Unsupported
+from twopass.rules.linalg import cofactors
+
+#: Operators whose second derivatives lose digits at some samples, and to what: here, near singular matrices.
+ILL_CONDITIONED = {cofactors: 1e-7}
 
 OPERATORS = [function for function, examples in laws.examples_by_operator().items() if examples]
 
@@ -74,7 +78,7 @@ def test_second_order(samples):
 
     def law(case, sample):
         operands, tangents, cotangents = sample.operands, sample.tangents, sample.cotangents
-        tolerance = {"rel": 1e-7, "abs": 1e-7}
+        tolerance = dict.fromkeys(("rel", "abs"), ILL_CONDITIONED.get(case.function, 1e-9))
 
         def gradient(xs):
             return laws.pull(case.run, xs, cotangents)
