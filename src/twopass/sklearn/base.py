@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-import functools
-import math
-import os
 import warnings
 from abc import abstractmethod
-from collections.abc import Sequence
 from numbers import Real
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import _fit_context
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
 from twopass import nn, optim
-from twopass.errors import ArgumentError, NotFiniteError, compose
+from twopass.errors import ArgumentError, compose
 from twopass.nn.types import Array
-from twopass.sklearn import saving
 from twopass.sklearn.constraints import CONSTRAINTS
-from twopass.sklearn.course import Course, Hooks, Validation
+from twopass.sklearn.course import Hooks, Validation
+from twopass.sklearn.descent import NOT_FINITE, descend
+from twopass.sklearn.fitted import Fitted
 from twopass.sklearn.lbfgs import minimise
-from twopass.sklearn.network import Architecture, Decayed, activate, frozen
+from twopass.sklearn.network import Architecture, Decayed, frozen
 from twopass.sklearn.objectives import Objective, make_objective
-from twopass.sklearn.rows import SparseRows, blocks, is_sparse
-from twopass.sklearn.solvers import AdamHat, Momentum, Progress, Solver, with_learning_rate
-from twopass.train import Callback, Partition, Run, State, TimeBudget, Trainer
-from twopass.train.fitting import fit as run_fit
-from twopass.train.native import Programs
+from twopass.sklearn.rows import is_sparse
+from twopass.sklearn.solvers import AdamHat, Momentum
 from twopass.train.samples import Samples
-from twopass.train.sensitivity import input_gradients
 
 try:  # scikit-learn 1.9
     from sklearn.callback import CallbackSupportMixin
@@ -46,38 +37,8 @@ except ImportError:  # pragma: no cover - older versions have no callbacks
 
 __all__ = ["BaseMLP"]
 
-#: Steps that NumPy makes in the time in which one program is compiled, or is read from the cache.
-_STEPS_OF_A_PROGRAM = 60
-#: Operations in the largest product of a step for which a second thread pays, also where other programs want it.
-_WORTH_THREADS = 1e7
 
-
-class _Parts(NamedTuple):
-    """What a trainer is made of, and the programs that were compiled for it."""
-
-    net: Decayed
-    objective: Objective
-    transformation: optim.Transformation
-    programs: Programs
-
-
-@functools.lru_cache(maxsize=32)
-def _kept_parts(architecture: Architecture, objective: Objective, transformation: Any, *compiled_for: Any) -> _Parts:
-    """The parts of estimators that are alike but for numbers: the folds of a search, and many of its candidates.
-
-    Programs are found again by the identity of what they were compiled of, so those compile once.
-    """
-    return _Parts(Decayed(architecture.net), objective, transformation, Programs())
-
-
-def _parts(*key: Any) -> _Parts:
-    try:
-        return _kept_parts(*key)
-    except TypeError:  # something in it has no hash
-        return _kept_parts.__wrapped__(*key)
-
-
-class BaseMLP(CallbackSupportMixin, BaseEstimator):
+class BaseMLP(CallbackSupportMixin, Fitted):
     """Base of the estimators: see `MLPClassifier` and `MLPRegressor`."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
@@ -263,11 +224,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             self._initialize(architecture, X.dtype)
         if self._is_stochastic:
             hooks = [] if context is None else [Hooks(self, context, self._hook_data(*given, sample_weight))]
-            self._fit_stochastic(X, y, sample_weight, incremental, validation_data, hooks)
+            descend(self, X, y, sample_weight, incremental, validation_data, hooks)
         else:
             self._fit_lbfgs(X, y, sample_weight)
         if not all(np.isfinite(values).all() for values in (*self.coefs_, *self.intercepts_)):
-            raise ValueError(_NOT_FINITE)
+            raise ValueError(NOT_FINITE)
         if context is not None:
             data = self._hook_data(*given, sample_weight)
             context.call_on_fit_task_end(estimator=self, **data, reconstruction_attributes={})
@@ -286,93 +247,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     @staticmethod
     def _hook_data(X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
         return {"X": X, "y": y, "metadata": {} if sample_weight is None else {"sample_weight": sample_weight}}
-
-    def _fit_stochastic(
-        self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation_data: Any, hooks: Sequence[Callback]
-    ) -> None:
-        transformation = self._transformation()
-        if self.early_stopping and incremental:
-            raise ValueError("partial_fit does not support early_stopping=True")
-        if not hasattr(self, "loss_curve_") or (self.best_loss_ is None) != self.early_stopping:
-            self._begin_curves()  # the weights come from a fit of another kind
-        weight = self._sample_weight(y, sample_weight)
-        rows, validation = self._split(X, y, sample_weight, validation_data)
-        x = SparseRows(X) if is_sparse(X) else np.ascontiguousarray(X)
-        if weight is not None:
-            weight = np.ascontiguousarray(weight, X.dtype)
-        samples = Samples(x, np.ascontiguousarray(self._target(y, X.dtype)), weight, rows)
-        batch_size = self._batch_size(len(samples))
-        backend = self._chosen_backend(len(samples), batch_size, incremental)
-        trainer = self._trainer(transformation, incremental, X.dtype, backend, self._chosen_threads(batch_size))
-        course = Course(self, validation, incremental)
-        callbacks: list[Callback] = [course, *hooks, *self._own_callbacks()]
-        if self.max_time is not None:
-            callbacks.append(TimeBudget(float(self.max_time)))
-        run = Run(
-            trainer=trainer,
-            samples=samples,
-            validation=None,
-            batch_size=batch_size,
-            shuffle=_Orders(len(samples), self._random_state) if self.shuffle else False,
-            loss_function=trainer.loss,
-            first_epoch=1,
-            last_epoch=1 if incremental else int(self.max_iter),
-        )
-        self.n_iter_ = 0
-        try:
-            run_fit(run, callbacks)
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
-        except NotFiniteError as error:
-            raise ValueError(f"{_NOT_FINITE} {error}") from error
-        else:
-            if course.diverged is not None:
-                what = "Training has diverged, and ends with the weights of the best validation score"
-                warnings.warn(f"{what}. {course.diverged}", ConvergenceWarning, stacklevel=4)
-            elif not incremental and run.stop_reason is None:
-                what = f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization"
-                warnings.warn(f"{what} hasn't converged yet.", ConvergenceWarning, stacklevel=4)
-        self._optimizer = Progress(transformation, trainer.state.optimizer)
-        best = self.early_stopping and self._best_params is not None
-        self._keep(self._best_params if best else trainer.params)
-
-    def _own_callbacks(self) -> list[Callback]:
-        found = list(() if self.callbacks is None else self.callbacks)
-        for callback in found:
-            if not isinstance(callback, Callback):
-                what = f"callbacks holds {callback!r}, which is no twopass.train.Callback"
-                raise ArgumentError(compose(what, instead="Set those of scikit-learn by set_callbacks."))
-        return found
-
-    def _split(self, X: Any, y: Any, sample_weight: Any, validation_data: Any) -> tuple[Any, Validation | None]:
-        """Which rows to train on, None for all; and what to validate on."""
-        rows, validation = None, None
-        if validation_data is not None:
-            validation = self._given_validation(validation_data, X.dtype)
-        elif self.early_stopping:
-            rows, held_out = train_test_split(
-                np.arange(X.shape[0]),
-                random_state=self._random_state,
-                test_size=self.validation_fraction,
-                stratify=self._strata(y),
-            )
-            if len(held_out) < 2:
-                what = "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
-                raise ValueError(what)
-            weight = None if sample_weight is None else sample_weight[held_out]
-            validation = self._validation(X[held_out], y[held_out], weight)
-        if validation is not None:
-            self.validation_scores_ = self.validation_scores_ or []
-            self.validation_loss_curve_ = self.validation_loss_curve_ or []
-        return rows, validation
-
-    def _given_validation(self, data: Any, dtype: np.dtype[Any]) -> Validation:
-        if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
-            what = f"validation_data must be a tuple (X, y) or (X, y, sample_weight), not a {type(data).__name__}"
-            raise ArgumentError(compose(what))
-        X, y = self._validate_more(data[0], data[1], dtype)
-        weight = _check_sample_weight(data[2], X) if len(data) == 3 and data[2] is not None else None
-        return self._validation(X, y, weight)
 
     @abstractmethod
     def _validate_more(self, X: Any, y: Any, dtype: np.dtype[Any]) -> tuple[Any, Any]:
@@ -394,61 +268,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
             return float(scorer(self, validation.x, validation.truth, **names))
 
-    def _batch_size(self, n_samples: int) -> int:
-        if isinstance(self.batch_size, str):
-            return min(200, n_samples)
-        if self.batch_size > n_samples:
-            what = "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
-            warnings.warn(what, stacklevel=5)
-        return int(min(self.batch_size, n_samples))
-
-    def _chosen_backend(self, n_samples: int, batch_size: int, incremental: bool) -> str:
-        """NumPy for fits of so few steps that compiling them would take longer; a function of the calls alone."""
-        if self.backend != "auto":
-            return str(self.backend)
-        steps = math.ceil(n_samples / batch_size)
-        programs = 1 + (n_samples % batch_size > 0)
-        if incremental:
-            shape, made = getattr(self, "_steps_made", (None, 0))
-            made = made + steps if shape == (n_samples, batch_size) else steps
-            self._steps_made = (n_samples, batch_size), made
-        else:
-            made = steps * self.max_iter
-        return "auto" if made > programs * _STEPS_OF_A_PROGRAM else "numpy"
-
-    def _chosen_threads(self, batch_size: int) -> int | None:
-        """One for small steps, else as many as the compiler finds to pay; the result is the same."""
-        largest = max(weight.size for weight in self.coefs_)
-        return 1 if self.threads is None and 2.0 * batch_size * largest < _WORTH_THREADS else self.threads
-
-    def _trainer(
-        self, transformation: Any, incremental: bool, dtype: np.dtype[Any], backend: str, threads: int | None
-    ) -> Trainer:
-        """A trainer that goes on from the estimator's weights."""
-        architecture = self._architecture
-        parts = _parts(architecture, self._objective(), transformation, dtype, threads)
-        seed = self._random_state.randint(2**31) + self.t_ if architecture.is_random else 0
-        trainer = Trainer(
-            parts.net,
-            parts.objective,
-            parts.transformation,
-            seed=int(seed),
-            dtype=dtype,
-            backend=backend,
-            threads=threads,
-        )
-        trainer.programs = parts.programs
-        params = frozen({"alpha": np.array(self.alpha), "net": self._params()}, dtype)
-        trainer.input_shape = (architecture.units[0],)
-        progress: Progress | None = getattr(self, "_optimizer", None)
-        if incremental and progress is not None and progress.transformation == transformation:
-            trainer.state = State(params, progress.state)
-            return trainer
-        trainer.state = State(params, transformation.init(Partition.of(parts.net, params).split(params)[0]))
-        if isinstance(transformation, Solver):
-            trainer.state = with_learning_rate(trainer.state, float(self.learning_rate_init))
-        return trainer
-
     def _fit_lbfgs(self, X: Any, y: Any, sample_weight: Any) -> None:
         architecture = self._architecture
         if architecture.is_random or self.batch_norm:
@@ -462,125 +281,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         found = minimise(self, Decayed(architecture.net), self._objective(consistent=True), params, samples)
         self._keep(found)
 
-    # --- prediction ---------------------------------------------------------------------------------------------------
-
-    def _outputs(self, X: Any) -> Array:
-        """What the network gives for inputs of the user."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        net, params = self._architecture.net, self._params()
-        widest = max(self._architecture.units[1:])
-        return np.concatenate([net(params, rows) for rows in blocks(X, widest)])
-
-    def _shown(self, outputs: Any) -> Any:
-        """The columns that `gradient` differentiates."""
-        return activate(self.out_activation_, outputs)
-
-    def hidden_activations(self, X: Any) -> list[Array]:
-        """The output of each hidden layer, after its activation.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        list of array of shape (n_samples, n_units)
-            One for each hidden layer.
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        architecture, params = self._architecture, self._params()
-        parts = [architecture.hidden(params, rows) for rows in blocks(X, max(architecture.units))]
-        return [np.concatenate(layer) for layer in zip(*parts, strict=True)]
-
-    def gradient(self, X: Any) -> Array:
-        """The derivative of the output with respect to the input: what an output owes to each feature.
-
-        The output is the prediction of a regressor, or each of its quantiles; the probabilities of a classifier, of the
-        second class if there are two.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        array of shape (n_samples, n_features), or (n_samples, n_outputs, n_features) for several outputs
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False, dtype=(np.float64, np.float32))
-        net, params = self._architecture.net, self._params()
-        widest = max(self._architecture.units)
-        parts = [input_gradients(lambda x: self._shown(net(params, x)), rows) for rows in blocks(X, widest)]
-        found = np.concatenate(parts)
-        return found[:, 0] if found.shape[1] == 1 else found
-
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the fitted estimator to a folder of safetensors and JSON, from which `load` reads it without pickle.
-
-        `twopass.Trainer.load`, and what else reads model folders, reads its network.
-
-        Parameters
-        ----------
-        folder : path
-            Created when it does not exist; a model that is there is replaced.
-
-        Raises
-        ------
-        NotFittedError, ModelError
-            When it is not fitted, or the folder cannot be written.
-        """
-        check_is_fitted(self)
-        saving.save(self, folder)
-
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str], **parameters: Any) -> Self:
-        """The estimator that was saved.
-
-        Parameters
-        ----------
-        folder : path
-            As given to `save`.
-        **parameters
-            In the place of the saved ones; needed for an activation, a loss or an optimizer that is code. Without
-            them, a scorer, callbacks or a random state that are objects are their defaults.
-
-        Raises
-        ------
-        ModelError
-            When the folder holds no such estimator, a damaged one, or one that needs what was not given.
-        """
-        return saving.load(cls, folder, parameters)
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-_NOT_FINITE = (
-    "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
-)
-
-
-class _Orders:
-    """The orders of the epochs, as scikit-learn draws them: each shuffles the one before.
-
-    An order is asked for more than once, and must then be the same.
-    """
-
-    def __init__(self, count: int, random_state: Any) -> None:
-        self._order = np.arange(count)
-        self._random_state = random_state
-        self._epoch = 0
-
-    def __call__(self, epoch: int) -> Array:
-        while self._epoch < epoch:
-            positions = np.arange(len(self._order))
-            self._random_state.shuffle(positions)
-            self._order = self._order[positions]
-            self._epoch += 1
-        return self._order

@@ -1,0 +1,125 @@
+"""What fitted estimators give: outputs, activations, gradients, and files."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from twopass.nn.types import Array
+from twopass.sklearn import saving
+from twopass.sklearn.network import Architecture, activate
+from twopass.sklearn.rows import blocks
+from twopass.train.sensitivity import input_gradients
+
+__all__ = ["Fitted"]
+
+
+class Fitted(BaseEstimator):
+    """Base of the estimators, in what they do after a fit."""
+
+    out_activation_: str
+
+    @property
+    @abstractmethod
+    def _architecture(self) -> Architecture:
+        """Of the weights that there are, whatever the parameters say of sizes meanwhile."""
+
+    @abstractmethod
+    def _params(self) -> list[Any]:
+        """The tree of the network's parameters, of the attributes that the user sees."""
+
+    def _outputs(self, X: Any) -> Array:
+        """What the network gives for inputs of the user."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        net, params = self._architecture.net, self._params()
+        widest = max(self._architecture.units[1:])
+        return np.concatenate([net(params, rows) for rows in blocks(X, widest)])
+
+    def _shown(self, outputs: Any) -> Any:
+        """The columns that `gradient` differentiates."""
+        return activate(self.out_activation_, outputs)
+
+    def hidden_activations(self, X: Any) -> list[Array]:
+        """The output of each hidden layer, after its activation.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        list of array of shape (n_samples, n_units)
+            One for each hidden layer.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        architecture, params = self._architecture, self._params()
+        parts = [architecture.hidden(params, rows) for rows in blocks(X, max(architecture.units))]
+        return [np.concatenate(layer) for layer in zip(*parts, strict=True)]
+
+    def gradient(self, X: Any) -> Array:
+        """The derivative of the output with respect to the input: what an output owes to each feature.
+
+        The output is the prediction of a regressor, or each of its quantiles; the probabilities of a classifier, of the
+        second class if there are two.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        array of shape (n_samples, n_features), or (n_samples, n_outputs, n_features) for several outputs
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False, dtype=(np.float64, np.float32))
+        net, params = self._architecture.net, self._params()
+        widest = max(self._architecture.units)
+        parts = [input_gradients(lambda x: self._shown(net(params, x)), rows) for rows in blocks(X, widest)]
+        found = np.concatenate(parts)
+        return found[:, 0] if found.shape[1] == 1 else found
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the fitted estimator to a folder of safetensors and JSON, from which `load` reads it without pickle.
+
+        `twopass.Trainer.load`, and what else reads model folders, reads its network.
+
+        Parameters
+        ----------
+        folder : path
+            Created when it does not exist; a model that is there is replaced.
+
+        Raises
+        ------
+        NotFittedError, ModelError
+            When it is not fitted, or the folder cannot be written.
+        """
+        check_is_fitted(self)
+        saving.save(self, folder)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], **parameters: Any) -> Self:
+        """The estimator that was saved.
+
+        Parameters
+        ----------
+        folder : path
+            As given to `save`.
+        **parameters
+            In the place of the saved ones; needed for an activation, a loss or an optimizer that is code. Without
+            them, a scorer, callbacks or a random state that are objects are their defaults.
+
+        Raises
+        ------
+        ModelError
+            When the folder holds no such estimator, a damaged one, or one that needs what was not given.
+        """
+        return saving.load(cls, folder, parameters)
