@@ -90,12 +90,13 @@ class _Driver:
         groups: Sequence[Columns],
     ) -> None:
         """Walk through the tasks: those of one block of columns at a time."""
-        rows, blocks = len(self.kernel.rows), len(self.kernel.columns)
-        first = opaque(f, _divided(f, begin, rows))
-        stop = opaque(f, _divided(f, f.add(end, literal(rows - 1, I64)), rows))
+        rows, blocks, by_rows = len(self.kernel.rows), len(self.kernel.columns), self.kernel.by_rows
+        first = literal(0, I64) if by_rows else opaque(f, _divided(f, begin, rows))
+        past = literal(blocks, I64) if by_rows else _divided(f, f.add(end, literal(rows - 1, I64)), rows)
+        stop = opaque(f, past)
 
         def strip(_: Value, number: Value) -> list[Value]:
-            task = f.offset(number, rows)
+            task = literal(0, I64) if by_rows else f.offset(number, rows)
             lowest = clamped(f, f.binary("sub", begin, task), rows)
             highest = clamped(f, f.binary("sub", end, task), rows)
             batch = _divided(f, number, blocks)

@@ -19,10 +19,14 @@ from twopass.program.lower.classify import Einsum
 from twopass.program.lower.storage import Storage
 from twopass.program.machine import Machine
 
-__all__ = ["Plan", "build", "plan"]
+__all__ = ["Plan", "build", "halves", "plan"]
 
 #: Multiplications below which a contraction is not cut for several threads.
 _WORTH_SHARING = 1 << 19
+#: The same, for one that is cut in halves which nobody has to wait for.
+_WORTH_HALVING = 1 << 15
+#: A multiple of the lanes of all vectors of all targets.
+_LANES = 16
 #: Blocks of columns that are enough to share.
 _ENOUGH = 3
 #: A multiple of the rows of most tiles (8, 12, 6, 4), so that few kinds of tiles are needed.
@@ -130,8 +134,12 @@ def build(
     inputs: Sequence[Access],
     body: Sequence[Instruction],
     stores: Sequence[Store],
+    given: tuple[bool, bool] = (False, False),
 ) -> Contraction:
-    """The kernel, with further operands over the axes ``(*batch, m, n)``."""
+    """The kernel, with further operands over the axes ``(*batch, m, n)``.
+
+    `given` says which of A and B no kernel computes: parameters.
+    """
     m, n, k = plan.length(plan.m), plan.length(plan.n), plan.length(plan.k)
     batch = tuple(plan.length(c) for c in plan.batch)
     a = plan.access(left, 0, [*plan.batch, plan.m, plan.k])
@@ -150,7 +158,21 @@ def build(
     stacked = math.prod(batch)
     columns = right.panels.widths if right.panels else machine.panels(n, left.dtype)
     rows = _row_blocks(m, len(columns) * stacked, m * n * k * stacked)
-    return Contraction(batch, m, n, k, left.dtype, a, b, beside, tuple(body), targets, columns, rows)
+    by_rows = False
+    if not batch and len(columns) < _ENOUGH and _WORTH_HALVING <= m * n * k < _WORTH_SHARING:
+        # The halves are those of the other operand's samples: products that follow each other need not wait then.
+        if given[1] and not given[0]:
+            rows, by_rows = halves(m), True
+        elif given[0] and not given[1] and right.panels is None:
+            columns = halves(n) if n % machine.lanes(left.dtype) == 0 else columns
+    return Contraction(batch, m, n, k, left.dtype, a, b, beside, tuple(body), targets, columns, rows, by_rows)
+
+
+def halves(length: int) -> tuple[int, ...]:
+    """Two parts, of whole vectors of any target; one if there is too little."""
+    half = -(-length // 2)
+    half = -(-half // _LANES) * _LANES
+    return (half, length - half) if half < length else (length,)
 
 
 def _joined(access: Access, stacked: int, m: int) -> Access | None:
