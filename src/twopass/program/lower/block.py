@@ -248,7 +248,7 @@ class Block:
 
     def _emit_loop(self, cluster: Cluster, kept: Sequence[Node]) -> None:
         axes = (*cluster.outer, *cluster.inner)
-        code = Code(cluster, self.clusters.inline, self.natural, axes)
+        code = Code(cluster, self.clusters.inline, self.natural, self.storage, axes)
         stores, places = [], []
         for node in kept:
             for storage in self._copies_of(node, cluster):
@@ -295,7 +295,7 @@ class Block:
         order = head.order
         # An axis of rows or columns that the result lacks has length 1.
         missing = [not c for c in (head.m, head.n)]
-        code = Code(cluster, self.clusters.inline, self.storage, order)
+        code = Code(cluster, self.clusters.inline, self.storage, self.storage, order)
         stores, places = [], []
         for node in kept:
             storage = self._places[node]
