@@ -176,7 +176,8 @@ class Programs:
 
 def _probe(x: Any) -> Any:
     """See `Predict`; it costs less beside the products than a look at the numbers before."""
-    return sum((np.sum(array * 0) for array in tree.leaves(x) if array.dtype.kind == "f"), np.zeros(()))
+    floats = [array for array in tree.leaves(x) if array.dtype.kind == "f"]
+    return sum((np.reshape(np.sum(array * 0), 1) for array in floats), np.zeros(1))
 
 
 def _reason(error: Exception) -> str:
