@@ -4,7 +4,7 @@ A chunk of an epoch is one native call: a scan (`twopass.scan`) over the rows an
 the parameters and the optimizer's state along. Each step gathers its samples from the user's arrays, and then is the
 function of `twopass.train.step`, as NumPy would run it.
 
-Python gets a word in at least every twentieth of a second: for progress, for Ctrl-C, and to look at the losses.
+Python gets a word in at least every tenth of a second: for progress, for Ctrl-C, and to look at the losses.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ __all__ = ["BACKENDS", "NativeSteps", "Pace", "Programs", "check_backend", "make
 
 BACKENDS = ("auto", "llvm", "numpy")
 
-#: How long a native call should take, in seconds.
-_DURATION = 0.04
+#: How long a native call should take, in seconds: Ctrl-C waits for it, and each call copies the parameters twice.
+_DURATION = 0.08
 #: By how much longer a call may be than the one before.
 _GROWTH = 8
 #: How many rows a call may have at most.
@@ -239,7 +239,7 @@ class NativeSteps:
             self._call(Chunk(state, plan, start, 0))
 
     def count(self, plan: Plan, start: int) -> int:
-        """As many as take a twentieth of a second."""
+        """As many as a call should have time for."""
         return 1 if start >= plan.full else min(self._pace.count, plan.full - start, self._source.steps)
 
     def run(self, chunk: Chunk) -> Outcome:
