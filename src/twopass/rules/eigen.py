@@ -18,6 +18,7 @@ from twopass.rules.gauge import (
     diagonal,
     equal_pairs,
     is_absent,
+    is_captured,
     largest,
     loosened,
     over,
@@ -133,7 +134,8 @@ _SYMMETRIC = [call(operand(3, 3)), call(operand(2, 2), "U"), call(operand(2, 3, 
 
 @composite(np.linalg.eigh, examples=[example.seen_by(_invariants) for example in _SYMMETRIC])
 def _eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803 - NumPy's name
-    return _EighResult(*_decomposed(a, _reads_lower(UPLO)))
+    lower = _reads_lower(UPLO)
+    return _EighResult(*(hermitian_decomposition(a, lower=lower) if is_captured(a) else _decomposed(a, lower)))
 
 
 # --- eigenvalues alone ----------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from twopass.rules.gauge import (
     diagonal,
     equal_pairs,
     is_absent,
+    is_captured,
     largest,
     loosened,
     over,
@@ -143,7 +144,9 @@ custom(
 
 @composite(np.linalg.eig, examples=[example.seen_by(_invariants) for example in _REAL])
 def _eig(a: Any) -> Any:
-    return _EigResult(*_loose(eigen_decomposition(as_array(a))))
+    a = as_array(a)
+    y = eigen_decomposition(a)
+    return _EigResult(*(y if is_captured(a) else _loose(y)))
 
 
 @composite(np.linalg.eigvals, examples=_REAL, self_calling=True)

@@ -25,7 +25,7 @@ import numpy as np
 
 from twopass.core.rule import detach, invoke, is_traced
 from twopass.errors import GaugeError, compose
-from twopass.rules.infinitesimal import EPSILON, GAUGE, LIMITS, infinitesimal, perturb, slope_in
+from twopass.rules.infinitesimal import EPSILON, GAUGE, LIMITS, gauge_over, infinitesimal, perturb, slope_in
 from twopass.rules.kinds import NONZERO, call, custom, operand
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "divided",
     "equal_pairs",
     "is_absent",
+    "is_captured",
     "largest",
     "loosened",
     "matters",
@@ -80,6 +81,11 @@ def scale_of(along_vectors: Any, to_values: Any, values: Any) -> Any:
 def is_absent(cotangent: Any) -> bool:
     """Whether a cotangent is a constant 0, as it is of an output that is not used."""
     return not is_traced(cotangent) and not np.any(cotangent)
+
+
+def is_captured(a: Any) -> bool:
+    """Whether an array is merely captured or one of a batch: nobody differentiates in it there, so nothing turns."""
+    return is_traced(a) and bool(a._trace.captures)
 
 
 def _rounding(a: Any) -> float:
@@ -149,9 +155,14 @@ def loosened(vectors: Any, equal: Any, free: Any = None) -> Any:
 
     That is within the spaces of `equal` pairs, and in the phases of those that are `free`.
     """
-    if equal is None and (free is None or not np.any(free)):
+    if not _is_open(equal, free):
         return vectors
-    return perturb(vectors, GAUGE, lambda vectors: _rotation(vectors, equal, free))
+    return perturb(vectors, gauge_over(vectors), lambda vectors: _rotation(vectors, equal, free))
+
+
+def _is_open(equal: Any, free: Any) -> bool:
+    """Whether vectors may turn; also if that is not known."""
+    return equal is not None or (free is not None and (is_traced(free) or bool(np.any(free))))
 
 
 def _rotation(vectors: Any, equal: Any, free: Any) -> Any:
@@ -167,9 +178,10 @@ def _rotation(vectors: Any, equal: Any, free: Any) -> Any:
 
 def spun(turned: Any, vectors: Any, equal: Any, free: Any = None) -> Any:
     """Tangents of vectors plus an infinitesimal rotation, where that is open: nothing of it may be left in a result."""
-    if equal is None and (free is None or not np.any(free)):
+    if not _is_open(equal, free):
         return turned
-    return turned + infinitesimal(_rotation(vectors, equal, free), GAUGE)
+    rotation = _rotation(vectors, equal, free)
+    return turned + infinitesimal(rotation, gauge_over(rotation))
 
 
 def matters(value: Any, scale: Any) -> Any:
@@ -284,7 +296,8 @@ def determined(tangent: Any, value: Any, chance: Any) -> Any:
     if chance is None:
         return tangent
     eps = _rounding(chance)
-    scale = max(np.max(np.abs(detach(x)), initial=0, where=np.isfinite(detach(x))) for x in (tangent, value))
+    sizes = (np.max(np.abs(detach(x)), initial=0, where=np.isfinite(detach(x))) for x in (tangent, value))
+    scale = np.maximum(*sizes)
     return np.where(np.abs(chance) <= np.sqrt(eps) * scale + 100 * eps, tangent, np.nan)[()]
 
 
@@ -317,7 +330,7 @@ class Phase:
             definite = (np.abs(np.imag(known)) <= 8 * _rounding(known)) & (np.abs(known) >= self.SMALLEST)
             self.real = (real & definite).astype(known.real.dtype)
             self.fixed = np.any(self.real, axis=-2)
-            self.free = None if is_traced(self.fixed) else ~self.fixed
+            self.free = ~self.fixed
 
     def _over_component(self, x: Any) -> Any:
         """`x` divided by the real component of each vector; 0 if there is none."""
@@ -337,7 +350,7 @@ class Phase:
             return cotangents
         turning = np.sum(np.imag(cotangents * np.conjugate(self.vectors)), axis=-2)
         scale = largest(cotangents)[..., 0]
-        lost = (~self.fixed if self.free is None else self.free) & matters(turning, scale)
+        lost = self.free & matters(turning, scale)
         if is_traced(lost):
             turning = np.where(lost, np.nan, turning)
         elif np.any(lost):

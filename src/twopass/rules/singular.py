@@ -25,6 +25,7 @@ from twopass.rules.gauge import (
     diagonal,
     equal_pairs,
     is_absent,
+    is_captured,
     largest,
     loosened,
     matters,
@@ -64,6 +65,7 @@ def _loose(y: Any) -> tuple[Any, Any, Any, Any, Any]:
     u, s, v, more_u, more_v = _parts(y)
     known, equal, free = detach(s), equal_pairs(s), _phase(u, v).free
     u, v = loosened(u, equal, free), loosened(v, equal, free)
+    more_u, more_v = (loosened(x, *_open(x)) for x in (more_u, more_v))
     if is_traced(known):
         return u, s, v, more_u, more_v
     zero = known <= tiny(known) * np.max(known, axis=-1, keepdims=True, initial=0)
@@ -71,7 +73,6 @@ def _loose(y: Any) -> tuple[Any, Any, Any, Any, Any]:
     if np.any(zero):
         u = loosened(u, None if equal is None else equal & zero[..., None, :], zero if is_complex else None)
         u, v = (perturb(x, GAUGE, functools.partial(_leaving, columns=zero)) for x in (u, v))
-    more_u, more_v = (loosened(x, *_open(x)) for x in (more_u, more_v))
     return u, s, v, more_u, more_v
 
 
@@ -137,8 +138,7 @@ def _svd_push(slot: int, tangent: Any, y: Any, a: Any, *, full: bool) -> Any:
 
 def _turned_outside(vectors: Any, turned: Any, more: Any) -> Any:
     """Tangents of the further columns: they stay orthogonal to the first ones."""
-    follows = -vectors @ (adjoint(turned) @ more)
-    return follows if is_traced(detach(more)) else spun(follows, more, *_open(more))
+    return spun(-vectors @ (adjoint(turned) @ more), more, *_open(more))
 
 
 def _check_basis(vectors: Any, cotangents: Any) -> Any:
@@ -326,9 +326,8 @@ def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian:
         return _hermitian_svd(a, compute_uv)
     if not compute_uv:
         return _told(singular_values(a))
-    u, s, v, more_u, more_v = _loose(
-        singular_decomposition(a, full=full_matrices and a.ndim > 1 and a.shape[-1] != a.shape[-2])
-    )
+    y = singular_decomposition(a, full=full_matrices and a.ndim > 1 and a.shape[-1] != a.shape[-2])
+    u, s, v, more_u, more_v = _parts(y) if is_captured(a) else _loose(y)
     u, v = (np.concatenate(x, axis=-1) if x[1].shape[-1] else x[0] for x in ((u, more_u), (v, more_v)))
     return _SVDResult(u, s, adjoint(v))
 
