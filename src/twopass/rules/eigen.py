@@ -18,7 +18,6 @@ from twopass.rules.gauge import (
     diagonal,
     equal_pairs,
     is_absent,
-    is_captured,
     largest,
     loosened,
     over,
@@ -132,10 +131,9 @@ _EighResult = type(np.linalg.eigh(np.eye(1)))
 _SYMMETRIC = [call(operand(3, 3)), call(operand(2, 2), "U"), call(operand(2, 3, 3), UPLO="U"), call(a=operand(1, 1))]
 
 
-@composite(np.linalg.eigh, examples=[example.seen_by(_invariants) for example in _SYMMETRIC])
+@composite(np.linalg.eigh, examples=[example.seen_by(_invariants) for example in _SYMMETRIC], self_calling=True)
 def _eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803 - NumPy's name
-    lower = _reads_lower(UPLO)
-    return _EighResult(*(hermitian_decomposition(a, lower=lower) if is_captured(a) else _decomposed(a, lower)))
+    return _EighResult(*_decomposed(a, _reads_lower(UPLO)))
 
 
 # --- eigenvalues alone ----------------------------------------------------------------------------------------------

@@ -23,7 +23,6 @@ from twopass.rules.gauge import (
     diagonal,
     equal_pairs,
     is_absent,
-    is_captured,
     largest,
     loosened,
     over,
@@ -142,11 +141,9 @@ custom(
 )
 
 
-@composite(np.linalg.eig, examples=[example.seen_by(_invariants) for example in _REAL])
+@composite(np.linalg.eig, examples=[example.seen_by(_invariants) for example in _REAL], self_calling=True)
 def _eig(a: Any) -> Any:
-    a = as_array(a)
-    y = eigen_decomposition(a)
-    return _EigResult(*(y if is_captured(a) else _loose(y)))
+    return _EigResult(*_loose(eigen_decomposition(as_array(a))))
 
 
 @composite(np.linalg.eigvals, examples=_REAL, self_calling=True)

@@ -37,7 +37,6 @@ __all__ = [
     "divided",
     "equal_pairs",
     "is_absent",
-    "is_captured",
     "largest",
     "loosened",
     "matters",
@@ -81,11 +80,6 @@ def scale_of(along_vectors: Any, to_values: Any, values: Any) -> Any:
 def is_absent(cotangent: Any) -> bool:
     """Whether a cotangent is a constant 0, as it is of an output that is not used."""
     return not is_traced(cotangent) and not np.any(cotangent)
-
-
-def is_captured(a: Any) -> bool:
-    """Whether an array is merely captured or one of a batch: nobody differentiates in it there, so nothing turns."""
-    return is_traced(a) and bool(a._trace.captures)
 
 
 def _rounding(a: Any) -> float:

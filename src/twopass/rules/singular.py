@@ -25,7 +25,6 @@ from twopass.rules.gauge import (
     diagonal,
     equal_pairs,
     is_absent,
-    is_captured,
     largest,
     loosened,
     matters,
@@ -305,6 +304,7 @@ def _hermitian_svd(a: Any, compute_uv: bool) -> Any:
 
 @composite(
     np.linalg.svd,
+    self_calling=True,
     examples=[
         call(operand(2, 3, 2), compute_uv=False),
         call(operand(3, 3), True, False, True),
@@ -327,7 +327,7 @@ def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian:
     if not compute_uv:
         return _told(singular_values(a))
     y = singular_decomposition(a, full=full_matrices and a.ndim > 1 and a.shape[-1] != a.shape[-2])
-    u, s, v, more_u, more_v = _parts(y) if is_captured(a) else _loose(y)
+    u, s, v, more_u, more_v = _loose(y)
     u, v = (np.concatenate(x, axis=-1) if x[1].shape[-1] else x[0] for x in ((u, more_u), (v, more_v)))
     return _SVDResult(u, s, adjoint(v))
 
