@@ -25,6 +25,7 @@ from twopass.rules.gauge import (
     is_absent,
     largest,
     loosened,
+    lost_where,
     over,
     scale_of,
     spun,
@@ -94,15 +95,13 @@ def _eig_push(slot: int, tangent: Any, y: Any, a: Any) -> Any:
     turned = turned - vectors * np.real(np.sum(conjugate(vectors) * turned, axis=-2, keepdims=True))
     phase = _phase(vectors)
     turned = spun(phase.follow(turned), vectors, None, phase.free)
-    turned = np.where(exists[..., None, :], turned, np.nan)
-    return np.where(exists, diagonal(inner), np.nan), turned
+    return lost_where(~exists, diagonal(inner)), lost_where(~exists[..., None, :], turned)
 
 
 def _eig_pull(slot: int, ct: Any, y: Any, a: Any) -> Any:
     values, vectors, gaps = _parts(y)
-    _check_not_defective(y[0], vectors)
     unit = np.eye(values.shape[-1], dtype=bool)
-    along = unit * conjugate(ct[0])[..., None, :]
+    along = unit * _unless_defective(ct[0], y[0], vectors)[..., None, :]
     if not is_absent(ct[1]):
         to_vectors = _phase(vectors).follow_back(conjugate(ct[1]))
         to_vectors = to_vectors - vectors * np.real(np.sum(conjugate(vectors) * to_vectors, axis=-2, keepdims=True))
@@ -113,10 +112,13 @@ def _eig_pull(slot: int, ct: Any, y: Any, a: Any) -> Any:
     return conjugate(np.linalg.solve(adjoint(vectors), along @ adjoint(vectors)))
 
 
-def _check_not_defective(values: Any, vectors: Any) -> None:
+def _unless_defective(to_values: Any, values: Any, vectors: Any) -> Any:
+    """Cotangents of eigenvalues; raises, or gives NaN in compiled code, where there are not enough eigenvectors."""
     exists = _has_derivative(values, vectors)
-    if is_traced(exists) or np.all(exists):
-        return
+    if is_traced(exists):
+        return lost_where(~exists, conjugate(to_values))
+    if np.all(exists):
+        return conjugate(to_values)
     lost = np.unique(detach(values)[~exists])
     what = f"np.{_NAME} has no derivative at a matrix without a full set of eigenvectors"
     why = f"Its eigenvalues {', '.join(f'{value:.6g}' for value in lost[:4])} split like a square root when it changes."

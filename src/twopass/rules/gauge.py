@@ -39,6 +39,7 @@ __all__ = [
     "is_absent",
     "largest",
     "loosened",
+    "lost_where",
     "matters",
     "over",
     "quotient",
@@ -89,6 +90,11 @@ def _rounding(a: Any) -> float:
 def largest(a: Any) -> Any:
     """The largest absolute value of each matrix, as a matrix of one element."""
     return np.max(np.abs(detach(a)), axis=(-2, -1), keepdims=True, initial=0)
+
+
+def lost_where(lost: Any, a: Any) -> Any:
+    """An array, but NaN where it is `lost`: so are its derivatives then, which np.where would make 0."""
+    return a * np.where(lost, np.nan, 1).astype(a.real.dtype)
 
 
 def without_slope(a: Any) -> Any:
@@ -241,25 +247,25 @@ custom(
 def over(numerator: Any, denominator: Any, *, scale: Any, values: Any, of: str = "", along: Any = None) -> Any:
     """`quotient`, where differences or sums of `values` are the denominators.
 
-    In forward mode, `along` is the matrix that the numerators are tangents of. There, closer values count as equal: the
-    slopes do not come with what tells whether they explain a difference.
+    In forward mode, `along` is the matrix that the numerators are tangents of. There, and where values are not known,
+    closer values count as equal: there are no slopes, or none that come with what tells whether they explain a
+    difference.
 
     If the numerator does not vanish with the denominator, the result of the function `of` depends on the choice of
     a basis: that raises, where the values are known.
     """
-    size = np.max(np.abs(detach(values)), axis=-1, initial=0)[..., None, None]
-    if along is not None:
+    size, known = np.max(np.abs(detach(values)), axis=-1, initial=0)[..., None, None], detach(denominator)
+    if along is not None or is_traced(known):
         size = size * (_rounding(denominator) ** (2 / 3) / tiny(denominator))
     linear = along is not None and slope_in(along, EPSILON) is None
     result = invoke(quotient, numerator, denominator, scale, size, linear)
-    known = detach(denominator)
     zero = np.abs(known) <= tiny(known) * size
     if is_traced(zero):
-        return np.where(zero, np.nan, result)  # compiled code knows no infinitesimals
+        return lost_where(zero, result)  # compiled code knows no infinitesimals that tell values apart
     if of:
         lost = zero & np.isfinite(detach(numerator)) & matters(numerator, scale)
         if is_traced(lost):
-            return np.where(lost, np.nan, result)
+            return lost_where(lost, result)
         if np.any(lost):
             _refuse_basis(of, lost, detach(values))
     return result
@@ -292,7 +298,7 @@ def determined(tangent: Any, value: Any, chance: Any) -> Any:
     eps = _rounding(chance)
     sizes = (np.max(np.abs(detach(x)), initial=0, where=np.isfinite(detach(x))) for x in (tangent, value))
     scale = np.maximum(*sizes)
-    return np.where(np.abs(chance) <= np.sqrt(eps) * scale + 100 * eps, tangent, np.nan)[()]
+    return lost_where(~(np.abs(chance) <= np.sqrt(eps) * scale + 100 * eps), tangent)[()]
 
 
 # --- phases ---------------------------------------------------------------------------------------------------------
@@ -346,7 +352,7 @@ class Phase:
         scale = largest(cotangents)[..., 0]
         lost = self.free & matters(turning, scale)
         if is_traced(lost):
-            turning = np.where(lost, np.nan, turning)
+            turning = lost_where(lost, turning)
         elif np.any(lost):
             self._refuse()
         return cotangents - 1j * self.real * self._over_component(turning)[..., None, :]

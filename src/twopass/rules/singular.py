@@ -27,6 +27,7 @@ from twopass.rules.gauge import (
     is_absent,
     largest,
     loosened,
+    lost_where,
     matters,
     over,
     scale_of,
@@ -141,13 +142,13 @@ def _turned_outside(vectors: Any, turned: Any, more: Any) -> Any:
 
 
 def _check_basis(vectors: Any, cotangents: Any) -> Any:
-    """Raise if a result depends on the basis of a null space; give 0 if not, and NaN if so in compiled code."""
+    """Cotangents of a basis of a null space; raises if the result depends on it, or gives NaN in compiled code."""
     turning, scale = skew(adjoint(vectors) @ cotangents), largest(cotangents)
     lost = np.any(matters(turning, scale), axis=(-2, -1), keepdims=True)
     if is_traced(lost):
-        return np.where(lost, np.nan, 0).astype(scale.dtype)
+        return lost_where(lost, cotangents)
     if not np.any(lost):
-        return 0
+        return cotangents
     what = f"a result depends on the further vectors of np.{_NAME}(full_matrices=True)"
     why = "They are an arbitrary basis of a null space, so it jumps when the matrix changes, and has no derivative."
     raise GaugeError(compose(what, why=why, instead="Pass full_matrices=False, or use their projector v @ v.T alone."))
@@ -159,11 +160,8 @@ def _svd_pull(slot: int, ct: Any, y: Any, a: Any, *, full: bool) -> Any:
     u, s, v, more_u, more_v = _loose(y)
     count = s.shape[-1]
     to_u, to_v = conjugate(ct[0]), ct[2].mT
-    if full:
-        to_u = to_u + _check_basis(more_u, to_u[..., :, count:])
-        to_v = to_v + _check_basis(more_v, to_v[..., :, count:])
     to_u, to_v = (
-        to_vectors[..., :, :count] - more @ (adjoint(to_vectors[..., :, count:]) @ vectors)
+        to_vectors[..., :, :count] - more @ (adjoint(_check_basis(more, to_vectors[..., :, count:])) @ vectors)
         for vectors, more, to_vectors in ((u, more_u, to_u), (v, more_v, to_v))
     )
     both = _phase(u, v).follow_back(np.concatenate([to_v, to_u], axis=-2))
