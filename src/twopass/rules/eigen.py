@@ -27,6 +27,7 @@ from twopass.rules.gauge import (
     told_apart,
 )
 from twopass.rules.kinds import call, composite, custom, operand
+from twopass.rules.operands import is_moving
 
 __all__ = ["hermitian", "hermitian_decomposition", "projectors"]
 
@@ -54,9 +55,9 @@ def hermitian_transpose(ct: Any, lower: bool) -> Any:
 
 def hermitian_decomposition(a: Any, *, lower: bool) -> Any:
     """Eigenvalues and eigenvectors of a Hermitian matrix, as a tuple."""
-    if is_traced(a):
+    if is_moving(a):
         return invoke(hermitian_decomposition, a, lower=lower)
-    return tuple(np.linalg.eigh(a, "L" if lower else "U"))
+    return tuple(np.linalg.eigh(a, "L" if lower else "U"))  # which is what a graph has, for its derivatives too
 
 
 def _gaps(values: Any) -> Any:

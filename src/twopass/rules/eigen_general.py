@@ -32,6 +32,7 @@ from twopass.rules.gauge import (
     told_apart,
 )
 from twopass.rules.kinds import POSITIVE, call, composite, custom, operand
+from twopass.rules.operands import is_moving
 
 __all__ = ["eigen_decomposition"]
 
@@ -40,9 +41,9 @@ _EigResult = type(np.linalg.eig(np.eye(1)))
 
 def eigen_decomposition(a: Any) -> Any:
     """Eigenvalues and eigenvectors of a square matrix, as a tuple; real if all eigenvalues of a real matrix are."""
-    if is_traced(a):
+    if is_moving(a):
         return invoke(eigen_decomposition, a)
-    return tuple(np.linalg.eig(a))
+    return tuple(np.linalg.eig(a))  # which is what a graph has, for its derivatives too
 
 
 def _parts(y: Any) -> tuple[Any, Any, Any]:

@@ -38,15 +38,16 @@ from twopass.rules.gauge import (
 )
 from twopass.rules.infinitesimal import GAUGE, perturb
 from twopass.rules.kinds import call, composite, custom, operand
+from twopass.rules.operands import is_moving
 
 __all__ = ["singular_decomposition", "singular_values"]
 
 
 def singular_decomposition(a: Any, *, full: bool) -> Any:
     """The singular value decomposition ``u @ diag(s) @ vh``, as a tuple; if it is `full`, with square `u` and `vh`."""
-    if is_traced(a):
+    if is_moving(a):
         return invoke(singular_decomposition, a, full=full)
-    return tuple(np.linalg.svd(a, full_matrices=full))
+    return tuple(np.linalg.svd(a, full_matrices=full))  # which is what a graph has, for its derivatives too
 
 
 def _parts(y: Any) -> tuple[Any, Any, Any, Any, Any]:
