@@ -69,6 +69,11 @@ def _phase(vectors: Any) -> Phase:
 _NAME = "linalg.eig"
 
 
+def _regular(vectors: Any) -> Any:
+    """Eigenvectors; any others in the place of those that are exactly dependent, which cannot be solved for."""
+    return np.where(np.linalg.det(detach(vectors))[..., None, None] == 0, np.eye(vectors.shape[-1]), vectors)
+
+
 def _has_derivative(values: Any, vectors: Any) -> Any:
     """Which eigenvalues have a derivative, as far as rounding lets us know.
 
@@ -77,10 +82,8 @@ def _has_derivative(values: Any, vectors: Any) -> Any:
     """
     values, vectors = detach(values), detach(vectors)
     eps = np.finfo(vectors.dtype).eps
-    try:
-        condition = np.linalg.norm(np.linalg.inv(vectors), axis=-1)
-    except np.linalg.LinAlgError:
-        condition = np.full(values.shape, np.inf, values.real.dtype)
+    condition = np.linalg.norm(np.linalg.inv(_regular(vectors)), axis=-1)
+    condition = np.where(np.linalg.det(vectors)[..., None] == 0, np.inf, condition)
     size = np.max(np.abs(values), axis=-1, keepdims=True, initial=0)
     distance = np.abs(values[..., None, :] - values[..., :, None])
     nearest = np.min(np.where(np.eye(values.shape[-1], dtype=bool), np.inf, distance), axis=-1, initial=np.inf)
@@ -89,7 +92,7 @@ def _has_derivative(values: Any, vectors: Any) -> Any:
 
 def _eig_push(slot: int, tangent: Any, y: Any, a: Any) -> Any:
     values, vectors, gaps = _parts(y)
-    inner = np.linalg.solve(vectors, tangent @ vectors)
+    inner = np.linalg.solve(_regular(vectors), tangent @ vectors)
     exists = _has_derivative(y[0], vectors)
     off_diagonal = inner * ~np.eye(values.shape[-1], dtype=bool)
     turned = vectors @ over(off_diagonal, gaps, scale=largest(inner), values=values, along=a)
@@ -110,7 +113,7 @@ def _eig_pull(slot: int, ct: Any, y: Any, a: Any) -> Any:
         along = along + over(
             inner * ~unit, conjugate(gaps), scale=scale_of(inner, ct[0], values), values=values, of=_NAME
         )
-    return conjugate(np.linalg.solve(adjoint(vectors), along @ adjoint(vectors)))
+    return conjugate(np.linalg.solve(adjoint(_regular(vectors)), along @ adjoint(vectors)))
 
 
 def _unless_defective(to_values: Any, values: Any, vectors: Any) -> Any:

@@ -101,8 +101,20 @@ def slope_in(value: Any, trace: Trace) -> Any:
     while type(value) is Array:
         if value._trace is trace or (trace is GAUGE and isinstance(value._trace, _Gauge)):
             return detach(value._mark)
+        if isinstance(value._primal, Unknown) and value._primal.values is not None and trace is GAUGE:
+            return _slope_of_batch(value, trace)
         value = value._primal
     return None
+
+
+def _slope_of_batch(value: Any, trace: Trace) -> Any:
+    """`slope_in` the values of a batch, as a batch."""
+    found = slope_in(value._primal.values, trace)
+    if found is None:
+        return None
+    slopes = copy.copy(value._primal)
+    slopes.values = found
+    return Array(value._trace, slopes, None)
 
 
 def infinitesimal(value: Any, trace: Trace) -> Any:
