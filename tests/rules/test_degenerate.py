@@ -30,7 +30,6 @@ def batched(f):
 
 WAYS = {"compiled": compiled, "batched": batched}
 EACH_WAY = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-KINDS = pytest.mark.parametrize("kind", ["real", "complex"])
 
 
 def generator(*seed):
@@ -94,18 +93,14 @@ def further(a):
 DETERMINED = {
     "projectors": lambda a: sum(weighted(n @ adjoint(n)) for n in further(a)),
     "distances": lambda a: sum(np.sum(np.abs(adjoint(n) @ np.ones(n.shape[0])) ** 2) for n in further(a)),
-    "the values": lambda a: np.sum(np.linalg.svd(a)[1] ** 3),
 }
 OPEN = {
     "columns": lambda a: sum(weighted(n) for n in further(a)),
-    "one element": lambda a: sum(np.sum(np.real(n[-1:, -1:])) for n in further(a)),
     "fourth powers": lambda a: sum(np.sum(np.abs(n) ** 4) for n in further(a)),
-    "beside the others": lambda a: weighted(np.linalg.svd(a)[0]) + weighted(np.linalg.svd(a)[2]),
 }
 
 
-@KINDS
-@pytest.mark.parametrize("shape", [(4, 2), (2, 5)], ids=["tall", "wide"])
+@pytest.mark.parametrize(("shape", "kind"), [((4, 2), "real"), ((2, 4), "complex")], ids=["tall", "wide"])
 @EACH_WAY
 def test_further_columns_of_svd(way, shape, kind):
     rng = generator(shape, kind)
@@ -123,7 +118,9 @@ def test_further_columns_of_svd(way, shape, kind):
 def test_compiled_derivatives_of_second_order(order):
     rng = generator(order)
     a, direction = rng.normal(size=(3, 1)), rng.normal(size=(3, 1))
-    determined, raw = (derivatives(f[name], direction)[order] for f, name in ((DETERMINED, "projectors"), (OPEN, "columns")))
+    determined, raw = (
+        derivatives(f[name], direction)[order] for f, name in ((DETERMINED, "projectors"), (OPEN, "columns"))
+    )
     assert compiled(determined)(a) == pytest.approx(determined(a), rel=1e-9, abs=1e-9)
     assert np.isnan(compiled(raw)(a))
 
@@ -199,9 +196,11 @@ def test_loops(way):
     def last(step):
         return lambda a: weighted(tp.scan(step, a, np.array([0.1, 0.2]))[0])
 
-    for derivative in derivatives(last(moved_by_projector), direction).values():
+    determined = derivatives(last(moved_by_projector), direction)
+    for order in ("forward", "reverse", "forward over forward", "reverse over forward"):
+        derivative = determined[order]
         assert way(derivative)(a) == pytest.approx(derivative(a), rel=1e-9, abs=1e-9)
-    for derivative in derivatives(last(moved_by_columns), direction, way).values():
+    for derivative in derivatives(last(moved_by_columns), direction, compiled).values():
         assert np.isnan(way(derivative)(a)) and np.isnan(eager(derivative, a))
 
 
@@ -335,7 +334,7 @@ def with_spectrum(name, rng, shape, kind, symmetric):
 
 @pytest.mark.parametrize("name", [*ON_RECTANGLES, *ON_SQUARES])
 def test_any_function_at_any_matrix(name):
-    """In a batch, at all of them; compiled, at some."""
+    """In a batch, one derivative at each; compiled, some of them."""
     f = ON_RECTANGLES.get(name) or ON_SQUARES[name]
     for spectrum in SPECTRA:
         rng = generator(name, spectrum)
@@ -343,7 +342,8 @@ def test_any_function_at_any_matrix(name):
         shape = (3, 3) if name in ON_SQUARES else ((3, 3), (4, 2), (3, 5), (4, 3))[rng.integers(4)]
         a = with_spectrum(spectrum, rng, shape, kind, symmetric=name in ON_SQUARES)
         direction = draw(rng, shape, kind)
-        for derivative in derivatives(f, direction).values():
-            knows_no_more(lambda a: tp.vmap(derivative)(a[None])[0], derivative, a)  # noqa: B023
-            if rng.uniform() < 0.05:
-                knows_no_more(compiled(derivative), derivative, a)
+        found = derivatives(f, direction)
+        derivative = found[str(rng.choice(list(found)))]
+        knows_no_more(lambda a: tp.vmap(derivative)(a[None])[0], derivative, a)  # noqa: B023
+        if rng.uniform() < 0.15:
+            knows_no_more(compiled(found["reverse"]), found["reverse"], a)

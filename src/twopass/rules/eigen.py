@@ -12,7 +12,6 @@ import numpy as np
 
 from twopass.core.rule import invoke, is_traced
 from twopass.rules.gauge import (
-    Phase,
     adjoint,
     conjugate,
     diagonal,
@@ -28,6 +27,7 @@ from twopass.rules.gauge import (
 )
 from twopass.rules.kinds import call, composite, custom, operand
 from twopass.rules.operands import is_moving
+from twopass.rules.phase import Phase
 
 __all__ = ["hermitian", "hermitian_decomposition", "projectors"]
 

@@ -17,7 +17,6 @@ from twopass.core.rule import detach, invoke, is_traced
 from twopass.errors import DifferentiationError, compose
 from twopass.rules.eigen import projectors
 from twopass.rules.gauge import (
-    Phase,
     adjoint,
     conjugate,
     diagonal,
@@ -33,6 +32,7 @@ from twopass.rules.gauge import (
 )
 from twopass.rules.kinds import POSITIVE, call, composite, custom, operand
 from twopass.rules.operands import is_moving
+from twopass.rules.phase import Phase
 
 __all__ = ["eigen_decomposition"]
 

@@ -8,9 +8,9 @@ derivative all the same, which the rules find:
 - A backward pass divides by differences of eigenvalues. Where two are equal its numerator vanishes, too, and the
   quotient is a limit (`quotient`, with the dual numbers of `twopass.rules.infinitesimal`). If the numerator does not
   vanish, the function depends on the basis, and `over` raises.
-- LAPACK makes one component of each complex vector real, and the derivative follows it (`Phase`). Where that
-  component is too small to tell the phase, the backward pass checks that the phase does not matter, and raises if it
-  does.
+- LAPACK makes one component of each complex vector real, and the derivative follows it (`twopass.rules.phase`). Where
+  that component is too small to tell the phase, the backward pass checks that the phase does not matter, and raises if
+  it does.
 
 A forward pass cannot know what will become of the vectors: between equal values it gives NaN for their derivative. If
 NaN comes out, it is repeated with tangents that are infinitesimal themselves (`divided`). Where only a phase or a basis
@@ -29,7 +29,6 @@ from twopass.rules.infinitesimal import EPSILON, GAUGE, LIMITS, gauge_over, infi
 from twopass.rules.kinds import NONZERO, call, custom, operand
 
 __all__ = [
-    "Phase",
     "adjoint",
     "conjugate",
     "determined",
@@ -43,6 +42,7 @@ __all__ = [
     "matters",
     "over",
     "quotient",
+    "rounding_of",
     "scale_of",
     "skew",
     "spun",
@@ -83,7 +83,8 @@ def is_absent(cotangent: Any) -> bool:
     return not is_traced(cotangent) and not np.any(cotangent)
 
 
-def _rounding(a: Any) -> float:
+def rounding_of(a: Any) -> float:
+    """The distance between 1 and the next number of this precision."""
     return float(np.finfo(a.dtype).eps)
 
 
@@ -124,7 +125,7 @@ def told_apart(values: Any, *, signed: bool = True) -> Any:
     """
 
     def slopes(values: Any) -> Any:
-        distance = np.sqrt(_rounding(values)) * np.max(np.abs(values), axis=-1, keepdims=True, initial=0)
+        distance = np.sqrt(rounding_of(values)) * np.max(np.abs(values), axis=-1, keepdims=True, initial=0)
         together = _together(values, distance)
         vanishing = np.any(np.abs(values) <= distance) and not signed
         if together is None:
@@ -187,7 +188,7 @@ def spun(turned: Any, vectors: Any, equal: Any, free: Any = None) -> Any:
 def matters(value: Any, scale: Any) -> Any:
     """Where what should vanish does not, or does so by chance, because it is stationary in the choice of the basis."""
     known, slope = detach(value), slope_in(value, GAUGE)
-    small = np.sqrt(_rounding(known)) * scale
+    small = np.sqrt(rounding_of(known)) * scale
     return (np.abs(known) > small) | (np.abs(slope) > small if slope is not None else False)
 
 
@@ -203,7 +204,7 @@ def quotient(numerator: Any, denominator: Any, scale: Any, size: Any, linear: bo
 
 def tiny(values: Any) -> float:
     """What is left of equal values, relative to their size."""
-    return 8.0 * int(values.shape[-1]) * _rounding(values)
+    return 8.0 * int(values.shape[-1]) * rounding_of(values)
 
 
 def _limit(args: Any, slopes: Any) -> tuple[Any, Any]:
@@ -216,7 +217,7 @@ def _limit(args: Any, slopes: Any) -> tuple[Any, Any]:
         zero = np.abs(below) <= tiny(below) * size
         slope = np.where(close, up / np.where(close, along, 1), np.nan)
         # The difference that the slope accounts for, up to rounding.
-        noise = np.where(zero, np.sqrt(_rounding(below)), 32 * tiny(below)) * scale
+        noise = np.where(zero, np.sqrt(rounding_of(below)), 32 * tiny(below)) * scale
         explained = close & (np.abs(known - np.where(zero, 0, slope * below)) <= noise)
         limit = np.where(explained, rise / np.where(close, run, 1), quotient(numerator, denominator, scale, size))
         value = np.where((known == 0) & (up == 0), 0 * numerator, limit)
@@ -256,7 +257,7 @@ def over(numerator: Any, denominator: Any, *, scale: Any, values: Any, of: str =
     """
     size, known = np.max(np.abs(detach(values)), axis=-1, initial=0)[..., None, None], detach(denominator)
     if along is not None or is_traced(known):
-        size = size * (_rounding(denominator) ** (2 / 3) / tiny(denominator))
+        size = size * (rounding_of(denominator) ** (2 / 3) / tiny(denominator))
     linear = along is not None and slope_in(along, EPSILON) is None
     result = invoke(quotient, numerator, denominator, scale, size, linear)
     zero = np.abs(known) <= tiny(known) * size
@@ -295,70 +296,7 @@ def determined(tangent: Any, value: Any, chance: Any) -> Any:
     """A tangent, or NaN where it depends on what is open, as its slope `chance` in that says."""
     if chance is None:
         return tangent
-    eps = _rounding(chance)
+    eps = rounding_of(chance)
     sizes = (np.max(np.abs(detach(x)), initial=0, where=np.isfinite(detach(x))) for x in (tangent, value))
     scale = np.maximum(*sizes)
     return lost_where(~(np.abs(chance) <= np.sqrt(eps) * scale + 100 * eps), tangent)[()]
-
-
-# --- phases ---------------------------------------------------------------------------------------------------------
-
-
-class Phase:
-    """How the phases of complex vectors (columns) are fixed: which component of each one is real.
-
-    Parameters
-    ----------
-    vectors : array of shape (..., n, k)
-        The vectors. Real ones have no phase: they are let alone.
-    real : boolean array of a shape that broadcasts with it
-        The component that is made real, if it turns out to be so.
-    of : str
-        The function whose vectors they are.
-    """
-
-    #: A smaller component magnifies rounding errors too much to fix the phase.
-    SMALLEST = 1e-4
-
-    def __init__(self, vectors: Any, real: Any, of: str) -> None:
-        self.vectors = vectors
-        self.of = of
-        #: Whose phase is not determined.
-        self.free: Any = None
-        if vectors.dtype.kind == "c":
-            known = detach(vectors)
-            definite = (np.abs(np.imag(known)) <= 8 * _rounding(known)) & (np.abs(known) >= self.SMALLEST)
-            self.real = (real & definite).astype(known.real.dtype)
-            self.fixed = np.any(self.real, axis=-2)
-            self.free = ~self.fixed
-
-    def _over_component(self, x: Any) -> Any:
-        """`x` divided by the real component of each vector; 0 if there is none."""
-        component = np.sum(self.real * np.real(self.vectors), axis=-2)
-        return np.where(self.fixed, x / np.where(self.fixed, component, 1), 0 * x)
-
-    def follow(self, turned: Any) -> Any:
-        """Tangents of the vectors, turned so that the component stays real."""
-        if turned.dtype.kind != "c":
-            return turned
-        angle = -self._over_component(np.sum(self.real * np.imag(turned), axis=-2))
-        return turned + self.vectors * (1j * angle)[..., None, :]
-
-    def follow_back(self, cotangents: Any) -> Any:
-        """The transpose of `follow`, in the inner product ``Re(sum(conj(a) * b))``; raises if a free phase matters."""
-        if cotangents.dtype.kind != "c":
-            return cotangents
-        turning = np.sum(np.imag(cotangents * np.conjugate(self.vectors)), axis=-2)
-        scale = largest(cotangents)[..., 0]
-        lost = self.free & matters(turning, scale)
-        if is_traced(lost):
-            turning = lost_where(lost, turning)
-        elif np.any(lost):
-            self._refuse()
-        return cotangents - 1j * self.real * self._over_component(turning)[..., None, :]
-
-    def _refuse(self) -> None:
-        what = f"a result depends on the phases of complex vectors of np.{self.of}, which are not determined"
-        why = "The component that LAPACK makes real is too small to fix them, or one of several."
-        instead = "Use what does not depend on phases, such as np.abs(v) or products v[:, i] * np.conj(v[:, i])."
-        raise GaugeError(compose(what, why=why, instead=instead))

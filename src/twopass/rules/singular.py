@@ -19,7 +19,6 @@ from twopass.core.rule import detach, invoke, is_traced
 from twopass.errors import GaugeError, compose
 from twopass.rules.eigen import projectors
 from twopass.rules.gauge import (
-    Phase,
     adjoint,
     conjugate,
     diagonal,
@@ -39,6 +38,7 @@ from twopass.rules.gauge import (
 from twopass.rules.infinitesimal import GAUGE, perturb
 from twopass.rules.kinds import call, composite, custom, operand
 from twopass.rules.operands import is_moving
+from twopass.rules.phase import Phase
 
 __all__ = ["singular_decomposition", "singular_values"]
 
