@@ -71,7 +71,9 @@ _NAME = "linalg.eig"
 
 def _regular(vectors: Any) -> Any:
     """Eigenvectors; any others in the place of those that are exactly dependent, which cannot be solved for."""
-    return np.where(np.linalg.det(detach(vectors))[..., None, None] == 0, np.eye(vectors.shape[-1]), vectors)
+    return np.where(
+        np.linalg.det(detach(vectors))[..., None, None] == 0, np.eye(vectors.shape[-1], dtype=vectors.dtype), vectors
+    )
 
 
 def _has_derivative(values: Any, vectors: Any) -> Any:
