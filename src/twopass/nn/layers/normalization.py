@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from twopass.api import custom_rule
 from twopass.checks import Fraction, Positive
 from twopass.errors import ShapeError, compose
 from twopass.nn.layer import Layer
 from twopass.nn.types import Array, Key, Params, Seed, Shape
 from twopass.nn.validation import check_shape
+from twopass.pullbacks import with_pullback
 
 __all__ = ["BatchNorm", "LayerNorm"]
 
@@ -47,17 +47,11 @@ def _moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
     return mean, np.mean(np.square(x - mean), axis=axes, keepdims=True)
 
 
-def _by_batch(x: Array, scale: Array, shift: Array, *, epsilon: float) -> Array:
-    """Normalise by the statistics of the batch."""
-    mean, variance = _moments(x, tuple(range(x.ndim - 1)))
-    return (x - mean) / np.sqrt(variance + epsilon) * scale + shift
-
-
 def _pulled_by_batch(x: Array, scale: Array, shift: Array, *, epsilon: float) -> tuple[Array, Any]:
     """The result, and the pullback: Ioffe and Szegedy (2015), section 3, the six equations as one.
 
-    The rules of the steps of `_by_batch` would give the same, but pass over the batch once more: none of them knows
-    that the mean of ``x - mean`` is 0.
+    The rules of the steps of `_normalize_by_batch` would give the same, but pass over the batch once more: none of them
+    knows that the mean of ``x - mean`` is 0.
     """
     axes = tuple(range(x.ndim - 1))
     mean, variance = _moments(x, axes)
@@ -72,7 +66,11 @@ def _pulled_by_batch(x: Array, scale: Array, shift: Array, *, epsilon: float) ->
     return standard * scale + shift, pullback
 
 
-_normalize_by_batch = custom_rule(_by_batch, vjp=_pulled_by_batch)
+@with_pullback(_pulled_by_batch)
+def _normalize_by_batch(x: Array, scale: Array, shift: Array, *, epsilon: float) -> Array:
+    """Normalise by the statistics of the batch."""
+    mean, variance = _moments(x, tuple(range(x.ndim - 1)))
+    return (x - mean) / np.sqrt(variance + epsilon) * scale + shift
 
 
 @dataclass(frozen=True)
