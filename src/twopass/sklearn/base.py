@@ -61,7 +61,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         """Checked targets as the loss takes them."""
 
     @abstractmethod
-    def _loss_and_units(self) -> tuple[Any, int, str]:
+    def _loss_and_units(self) -> tuple[Any, int, Any]:
         """What `make_objective` takes, the units of the last layer, and the activation of the output."""
 
     @abstractmethod

@@ -60,11 +60,10 @@ def save(estimator: BaseMLP, folder: str | os.PathLike[str]) -> None:
         "has_optimizer_state": optimizer is not None,
     }
     if hasattr(estimator, "classes_"):
-        described["classes"] = {
-            "values": estimator.classes_.tolist(),
-            "dtype": estimator.classes_.dtype.str if estimator.classes_.dtype.kind != "O" else "O",
-            "kind": estimator._label_binarizer.y_type_,
-        }
+        if isinstance(estimator.classes_, list):  # of several targets, with None for numbers
+            described["classes"] = [None if own is None else _labels(own) for own in estimator.classes_]
+        else:
+            described["classes"] = {**_labels(estimator.classes_), "kind": estimator._label_binarizer.y_type_}
     trainer.save(folder, extra={"estimator": described})
 
 
@@ -90,8 +89,19 @@ def load(cls: type[E], folder: str | os.PathLike[str], given: Mapping[str, Any])
     return estimator
 
 
-def _set_classes(estimator: Any, described: Mapping[str, Any]) -> None:
-    estimator.classes_ = np.array(described["values"], dtype=described["dtype"])
+def _labels(classes: Any) -> dict[str, Any]:
+    return {"values": classes.tolist(), "dtype": classes.dtype.str if classes.dtype.kind != "O" else "O"}
+
+
+def _as_labels(described: Mapping[str, Any]) -> Any:
+    return np.array(described["values"], dtype=described["dtype"])
+
+
+def _set_classes(estimator: Any, described: Any) -> None:
+    if isinstance(described, list):
+        estimator.classes_ = [None if own is None else _as_labels(own) for own in described]
+        return
+    estimator.classes_ = _as_labels(described)
     binarizer = LabelBinarizer()
     binarizer.classes_, binarizer.y_type_, binarizer.sparse_input_ = estimator.classes_, described["kind"], False
     estimator._label_binarizer = binarizer
