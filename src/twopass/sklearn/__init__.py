@@ -20,6 +20,7 @@ except ImportError as _error:
     raise MissingLibraryError(compose(_what, instead="Type pip install 'twopass[sklearn]'.")) from _error
 
 from twopass.sklearn.classifier import MLPClassifier
+from twopass.sklearn.multitask import MLPMultiTask
 from twopass.sklearn.regressor import MLPRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPMultiTask", "MLPRegressor"]

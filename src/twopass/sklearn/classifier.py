@@ -311,7 +311,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """Whether there are several targets, of several classes each."""
         return isinstance(getattr(self, "classes_", None), list)
 
-    @property
     def _heads(self) -> tuple[ClassHead, ...]:
         return tuple(ClassHead.of(self.loss, len(classes)) for classes in self.classes_)
 
@@ -334,11 +333,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._is_multiclass and function_of(self._loss_function) not in BINARY
 
     def _objective(self, consistent: bool = False) -> Objective:
-        return joint_objective(self._heads) if self._is_joint else super()._objective(consistent)
+        return joint_objective(self._heads()) if self._is_joint else super()._objective(consistent)
 
     def _loss_and_units(self) -> tuple[Any, int, Any]:
         if self._is_joint:
-            return None, sum(head.units for head in self._heads), [head.activation for head in self._heads]
+            return None, sum(head.units for head in self._heads()), [head.activation for head in self._heads()]
         activation = "identity" if self._is_hinge else "softmax" if self._takes_classes else "logistic"
         return self._loss_function or activation, self.n_outputs_, activation
 
@@ -383,8 +382,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _answers(self, outputs: Array) -> Array:
         """The numbers of the most probable classes of several targets."""
-        own = outputs_of(self._heads, outputs)
-        return np.stack([head.answers(slots) for head, slots in zip(self._heads, own, strict=True)], axis=1)
+        own = outputs_of(self._heads(), outputs)
+        return np.stack([head.answers(slots) for head, slots in zip(self._heads(), own, strict=True)], axis=1)
 
     def _of_outputs(self, outputs: Array) -> Any:
         if self._is_joint:
@@ -395,10 +394,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._label_binarizer.inverse_transform(scores, threshold=0.0 if self._is_hinge else 0.5)
 
     def _shown(self, outputs: Any) -> Any:
-        return shown(self._heads, outputs) if self._is_joint else super()._shown(outputs)
+        return shown(self._heads(), outputs) if self._is_joint else super()._shown(outputs)
 
     def _of_gradients(self, found: Array) -> Any:
-        return gradients(self._heads, found) if self._is_joint else super()._of_gradients(found)
+        return gradients(self._heads(), found) if self._is_joint else super()._of_gradients(found)
 
     # --- what users call ----------------------------------------------------------------------------------------------
 
@@ -471,8 +470,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         outputs = self._outputs(X)
         if self._is_joint:
-            own = outputs_of(self._heads, outputs)
-            return [head.probabilities(slots) for head, slots in zip(self._heads, own, strict=True)]
+            own = outputs_of(self._heads(), outputs)
+            return [head.probabilities(slots) for head, slots in zip(self._heads(), own, strict=True)]
         found: Array = activate(self.out_activation_, outputs)
         if self.n_outputs_ == 1:
             return np.concatenate([1 - found, found], axis=1)
@@ -503,7 +502,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         found = self._outputs(X)
         if self._is_joint:
-            return [own[:, 0] if own.shape[1] == 1 else own for own in outputs_of(self._heads, found)]
+            return [own[:, 0] if own.shape[1] == 1 else own for own in outputs_of(self._heads(), found)]
         return found[:, 0] if self.n_outputs_ == 1 else found
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:

@@ -32,6 +32,7 @@ _ESSENTIAL = ("activation", "loss", "solver")
 _NUMBERS = (
     *("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_", "out_activation_", "loss_", "best_loss_"),
     *("best_validation_score_", "loss_curve_", "validation_scores_", "validation_loss_curve_", "_no_improvement_count"),
+    *("target_names_", "tasks_", "target_means_", "target_scales_", "_container"),
 )
 
 
@@ -152,10 +153,16 @@ def _encoded(value: Any) -> Any:
         return value
     if isinstance(value, (list, tuple, np.ndarray)):
         items = [_encoded(item) for item in value]
-        has_code = any(isinstance(item, dict) and "code" in item for item in items)
-        return {"code": repr(value)} if has_code else {"list": items} if isinstance(value, list) else {"tuple": items}
+        return (
+            {"code": repr(value)}
+            if _has_code(items)
+            else {"list": items}
+            if isinstance(value, list)
+            else {"tuple": items}
+        )
     if isinstance(value, dict):
-        return {"mapping": [[_encoded(key), _encoded(item)] for key, item in value.items()]}
+        pairs = [[_encoded(key), _encoded(item)] for key, item in value.items()]
+        return {"code": repr(value)} if any(map(_has_code, pairs)) else {"mapping": pairs}
     try:
         if isinstance(value, optim.Transformation):
             return {"optimizer": value.config()}
@@ -164,6 +171,10 @@ def _encoded(value: Any) -> Any:
         return {"loss": nn.losses.config(value)}
     except (ModelError, ArgumentError):
         return {"code": repr(value)}
+
+
+def _has_code(items: list[Any]) -> bool:
+    return any(isinstance(item, dict) and "code" in item for item in items)
 
 
 def _decoded(value: Any) -> Any:
