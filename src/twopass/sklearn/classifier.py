@@ -299,7 +299,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if self._is_joint:
             self._check_columns(y)
             if ((numbers := _numbers_of(y, self.classes_)) < 0).any():
-                raise ValueError(f"validation_data has classes that are not in `y`: {y[numbers < 0]}.")
+                unknown = np.unique(y[numbers < 0].astype(str))
+                raise ValueError(f"validation_data has classes that are not in `y`: {unknown}.")
             return X, numbers
         unknown = np.setdiff1d(unique_labels(y), self.classes_)
         if len(unknown):

@@ -224,7 +224,7 @@ class MLPMultiTask(BaseMLP):
         self._check_targets(targets)
         pairs = zip(self._is_partial, targets.columns, strict=True)
         self._is_partial = [before or not column.known.all() for before, column in pairs]
-        return X, self._numbers(targets, "validation_data")
+        return X, self._in_units_of_the_loss(self._numbers(targets, "validation_data"))
 
     def _learn_targets(self, targets: Targets, labels: Any = None) -> None:
         """What the targets are; `labels` are the classes of each, where they are not those of the targets."""
@@ -232,21 +232,29 @@ class MLPMultiTask(BaseMLP):
         given = zip(
             targets.columns,
             per_target("tasks", self.tasks, names, "auto"),
-            per_target("loss", self.loss, names, "auto"),
             per_target("classes", labels, names, None),
             strict=True,
         )
-        tasks, classes, scales = [], [], []
-        for column, task, loss, own in given:
+        tasks, classes = [], []
+        for column, task, own in given:
             tasks.append(_task_of(column, task))
-            if tasks[-1] == "classification":
-                classes.append(_classes_of(column, own))
-                scales.append((0.0, 1.0))
-            else:
-                classes.append(None)
-                scales.append(_scale_of(column) if self.scale_targets and loss != "poisson" else (0.0, 1.0))
+            classes.append(_classes_of(column, own) if tasks[-1] == "classification" else None)
         self.target_names_, self._container, self.tasks_, self.classes_ = names, targets.container, tasks, classes
-        self.target_means_, self.target_scales_ = map(list, zip(*scales, strict=True))
+
+    def _scaled(self, y: Any, sample_weight: Any, first: bool) -> Any:
+        if first:
+            self.target_means_, self.target_scales_ = [0.0] * len(self.tasks_), [1.0] * len(self.tasks_)
+            losses = per_target("loss", self.loss, self.target_names_, "auto")
+            for place, (task, loss) in enumerate(zip(self.tasks_, losses, strict=True)):
+                if task == "regression" and self.scale_targets and loss != "poisson":
+                    mean, scale = _mean_and_deviation(y[:, place], sample_weight)
+                    self.target_means_[place], self.target_scales_[place] = mean, scale
+        return self._in_units_of_the_loss(y)
+
+    def _in_units_of_the_loss(self, numbers: Array) -> Array:
+        if numbers.dtype.kind == "i":  # classes alone
+            return numbers
+        return (numbers - self.target_means_) / self.target_scales_
 
     def _check_targets(self, targets: Targets) -> None:
         """Raise for targets that are not those of the fit."""
@@ -274,11 +282,10 @@ class MLPMultiTask(BaseMLP):
     def _numbers(self, targets: Targets, where: str | None = None) -> Array:
         """The targets as `twopass.sklearn.heads` has them; unknown classes raise, or are -1 where `where` is None."""
         found = []
-        scales = zip(self.target_means_, self.target_scales_, strict=True)
-        for column, classes, (mean, scale) in zip(targets.columns, self.classes_, scales, strict=True):
+        for column, classes in zip(targets.columns, self.classes_, strict=True):
             if classes is None:
                 values = column.values.astype(np.float64) if column.is_numeric else np.zeros(len(column.values))
-                found.append(np.where(column.known, (values - mean) / scale, np.nan))
+                found.append(np.where(column.known, values, np.nan))
                 continue
             numbers = np.where(column.known, class_numbers(column.values, classes), -1)
             strange = column.known & (numbers < 0)
@@ -511,7 +518,8 @@ class MLPMultiTask(BaseMLP):
         self._check_targets(targets)
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, outputs)
         known = [column.known for column in targets.columns]
-        scores = self._scores(self._answers(outputs), self._numbers(targets), known, weight)
+        numbers = self._in_units_of_the_loss(self._numbers(targets))
+        scores = self._scores(self._answers(outputs), numbers, known, weight)
         return dict(zip(self.target_names_, scores, strict=True))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -569,10 +577,14 @@ def _classes_of(column: Column, given: Any = None) -> Array:
     return distinct_labels(column.values[column.known], f"target {column.name!r}")
 
 
-def _scale_of(column: Column) -> tuple[float, float]:
+def _mean_and_deviation(values: Array, weight: Array | None) -> tuple[float, float]:
     """Mean and standard deviation of the numbers that are known; 1 for the latter if they are all the same."""
-    values = column.values[column.known].astype(np.float64)
-    return float(values.mean()), float(values.std()) or 1.0
+    known = ~np.isnan(values)
+    if weight is not None and weight[known].sum() == 0:
+        return 0.0, 1.0
+    own = None if weight is None else weight[known]
+    mean = np.average(values[known], weights=own)
+    return float(mean), float(np.sqrt(np.average(np.square(values[known] - mean), weights=own))) or 1.0
 
 
 def _check_loss(name: Any, loss: Any, known: Iterable[str], is_partial: bool) -> None:
