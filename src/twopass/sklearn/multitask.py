@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from twopass.errors import ArgumentError, DataError, compose
+from twopass.errors import DataError, compose
 from twopass.nn.types import Array
 from twopass.sklearn.base import BaseMLP
-from twopass.sklearn.classes import class_numbers, distinct_labels, weights_of_columns
+from twopass.sklearn.classes import weights_of_columns
 from twopass.sklearn.constraints import CONSTRAINTS
 from twopass.sklearn.course import Validation
 from twopass.sklearn.heads import ClassHead, Head, NumberHead, gradients, joint_objective, outputs_of, shown
-from twopass.sklearn.objectives import CLASS_LOSSES, NUMBER_LOSSES, Objective
-from twopass.sklearn.targets import Column, Targets, framed, per_target, read_targets
-from twopass.train.arguments import takes
+from twopass.sklearn.objectives import Objective
+from twopass.sklearn.targets import Targets, framed, per_target, read_targets
+from twopass.sklearn.tasks import TASKS, Task, classes_of, mean_and_deviation, task_of
 
 __all__ = ["MLPMultiTask"]
-
-_TASKS = ("classification", "regression")
 
 
 def _has_quantiles(estimator: MLPMultiTask) -> bool:
@@ -118,7 +115,7 @@ class MLPMultiTask(BaseMLP):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,
-        "tasks": [StrOptions({"auto", *_TASKS}), dict, "array-like"],
+        "tasks": [StrOptions({"auto", *TASKS}), dict, "array-like"],
         "loss": [str, callable, dict, "array-like"],
         "task_weight": [dict, "array-like", None],
         "scale_targets": ["boolean"],
@@ -216,7 +213,8 @@ class MLPMultiTask(BaseMLP):
             if self.warm_start:
                 self._check_warm_start(targets)
         self._is_partial = [not column.known.all() for column in targets.columns]
-        return X, self._numbers(targets, "y")
+        instead = "Name all classes in the first call: partial_fit(X, y, classes={...})."
+        return X, self._known_numbers(targets, "y", instead)
 
     def _validate_more(self, X: Any, y: Any, dtype: np.dtype[Any]) -> tuple[Any, Any]:
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=dtype, reset=False)
@@ -224,7 +222,7 @@ class MLPMultiTask(BaseMLP):
         self._check_targets(targets)
         pairs = zip(self._is_partial, targets.columns, strict=True)
         self._is_partial = [before or not column.known.all() for before, column in pairs]
-        return X, self._in_units_of_the_loss(self._numbers(targets, "validation_data"))
+        return X, self._in_units_of_the_loss(self._known_numbers(targets, "validation_data"))
 
     def _learn_targets(self, targets: Targets, labels: Any = None) -> None:
         """What the targets are; `labels` are the classes of each, where they are not those of the targets."""
@@ -237,24 +235,14 @@ class MLPMultiTask(BaseMLP):
         )
         tasks, classes = [], []
         for column, task, own in given:
-            tasks.append(_task_of(column, task))
-            classes.append(_classes_of(column, own) if tasks[-1] == "classification" else None)
+            tasks.append(task_of(column, task))
+            classes.append(classes_of(column, own) if tasks[-1] == "classification" else None)
         self.target_names_, self._container, self.tasks_, self.classes_ = names, targets.container, tasks, classes
+        self.target_means_, self.target_scales_ = [0.0] * len(tasks), [1.0] * len(tasks)
 
-    def _scaled(self, y: Any, sample_weight: Any, first: bool) -> Any:
-        if first:
-            self.target_means_, self.target_scales_ = [0.0] * len(self.tasks_), [1.0] * len(self.tasks_)
-            losses = per_target("loss", self.loss, self.target_names_, "auto")
-            for place, (task, loss) in enumerate(zip(self.tasks_, losses, strict=True)):
-                if task == "regression" and self.scale_targets and loss != "poisson":
-                    mean, scale = _mean_and_deviation(y[:, place], sample_weight)
-                    self.target_means_[place], self.target_scales_[place] = mean, scale
-        return self._in_units_of_the_loss(y)
-
-    def _in_units_of_the_loss(self, numbers: Array) -> Array:
-        if numbers.dtype.kind == "i":  # classes alone
-            return numbers
-        return (numbers - self.target_means_) / self.target_scales_
+    def _tasks(self) -> list[Task]:
+        parts = (self.target_names_, self.classes_, self.target_means_, self.target_scales_)
+        return [Task(*own) for own in zip(*parts, strict=True)]
 
     def _check_targets(self, targets: Targets) -> None:
         """Raise for targets that are not those of the fit."""
@@ -264,75 +252,63 @@ class MLPMultiTask(BaseMLP):
         if targets.container not in ("vector", "matrix") and targets.names != self.target_names_:
             what = f"y has the columns {targets.names}, and the network was made for {self.target_names_}"
             raise DataError(compose(what, instead="Pass these, in this order."))
-        for column, task in zip(targets.columns, self.tasks_, strict=True):
-            if task == "regression" and column.known.any() and not column.is_numeric:
-                raise _no_numbers(column)
+        for task, column in zip(self._tasks(), targets.columns, strict=True):
+            task.check(column)
 
     def _check_warm_start(self, targets: Targets) -> None:
         for column, known in zip(targets.columns, self.classes_, strict=True):
-            if known is None:
-                continue
-            found = _classes_of(column)
-            if set(found) != set(known):
+            if known is not None and set(found := classes_of(column)) != set(known):
                 raise ValueError(
                     f"warm_start can only be used where `y` has the same classes as in the previous call to fit. "
                     f"Previously target {column.name!r} had {known}, it has {found}"
                 )
 
-    def _numbers(self, targets: Targets, where: str | None = None) -> Array:
-        """The targets as `twopass.sklearn.heads` has them; unknown classes raise, or are -1 where `where` is None."""
-        found = []
-        for column, classes in zip(targets.columns, self.classes_, strict=True):
-            if classes is None:
-                values = column.values.astype(np.float64) if column.is_numeric else np.zeros(len(column.values))
-                found.append(np.where(column.known, values, np.nan))
-                continue
-            numbers = np.where(column.known, class_numbers(column.values, classes), -1)
-            strange = column.known & (numbers < 0)
-            if where is not None and strange.any():
-                what = f"{where} has {column.values[strange][0]!r} in target {column.name!r}"
-                instead = "Name all classes in the first call: partial_fit(X, y, classes={...})."
-                raise DataError(
-                    compose(what, why=f"Its classes are {classes}.", instead=instead if where == "y" else "")
-                )
-            found.append(numbers)
-        return np.stack(found, axis=1)
+    def _numbers(self, targets: Targets) -> Array:
+        """The targets as `twopass.sklearn.heads` has them, before they are scaled."""
+        pairs = zip(self._tasks(), targets.columns, strict=True)
+        return np.stack([task.numbers(column) for task, column in pairs], axis=1)
 
-    def _columns(self, answers: Array) -> list[Array]:
-        """Targets, or predictions, as users have them."""
-        found: list[Array] = []
-        scales = zip(self.target_means_, self.target_scales_, strict=True)
-        for column, classes, (mean, scale) in zip(answers.T, self.classes_, scales, strict=True):
-            if classes is None:
-                found.append(column * scale + mean)
-            elif (column >= 0).all():
-                found.append(classes[column.astype(np.int64)])
-            else:
-                labels = classes.astype(object)[np.maximum(column, 0).astype(np.int64)]
-                found.append(np.where(column >= 0, labels, None))
+    def _known_numbers(self, targets: Targets, where: str, instead: str = "") -> Array:
+        """The same, of classes that the network has outputs for; others raise."""
+        found = self._numbers(targets)
+        for column, classes, numbers in zip(targets.columns, self.classes_, found.T, strict=True):
+            if classes is not None and (strange := column.known & (numbers < 0)).any():
+                what = f"{where} has {column.values[strange][0]!r} in target {column.name!r}"
+                raise DataError(compose(what, why=f"Its classes are {classes}.", instead=instead))
         return found
+
+    def _scaled(self, y: Any, sample_weight: Any, first: bool) -> Any:
+        if first:
+            losses = per_target("loss", self.loss, self.target_names_, "auto")
+            for place, (task, loss) in enumerate(zip(self.tasks_, losses, strict=True)):
+                mean, scale = 0.0, 1.0
+                if task == "regression" and self.scale_targets and loss != "poisson":
+                    mean, scale = mean_and_deviation(y[:, place], sample_weight)
+                self.target_means_[place], self.target_scales_[place] = mean, scale
+        return self._in_units_of_the_loss(y)
+
+    def _in_units_of_the_loss(self, numbers: Array) -> Array:
+        if numbers.dtype.kind == "i":  # classes alone
+            return numbers
+        return (numbers - self.target_means_) / self.target_scales_
+
+    def _framed(self, numbers: Array, index: Any = None) -> Any:
+        """Targets, or predictions, as users have them."""
+        columns = [task.shown(own) for task, own in zip(self._tasks(), numbers.T, strict=True)]
+        return framed(self.target_names_, columns, self._container, index)
 
     # --- what the base asks for ---------------------------------------------------------------------------------------
 
     def _heads(self) -> tuple[Head, ...]:
         names = self.target_names_
         given = zip(
-            names,
-            self.classes_,
+            self._tasks(),
             per_target("loss", self.loss, names, "auto"),
             per_target("task_weight", self.task_weight, names, 1.0),
             getattr(self, "_is_partial", [False] * len(names)),
             strict=True,
         )
-        found: list[Head] = []
-        for name, classes, loss, weight, is_partial in given:
-            _check_loss(name, loss, CLASS_LOSSES if classes is not None else NUMBER_LOSSES, is_partial)
-            more = {"weight": _checked_weight(name, weight), "is_partial": is_partial}
-            if classes is None:
-                found.append(NumberHead.of("squared_error" if loss == "auto" else loss, **more))
-            else:
-                found.append(ClassHead.of("log_loss" if loss == "auto" else loss, len(classes), **more))
-        return tuple(found)
+        return tuple(task.head(loss, weight, is_partial) for task, loss, weight, is_partial in given)
 
     def _objective(self, consistent: bool = False) -> Objective:
         return joint_objective(self._heads())
@@ -346,7 +322,7 @@ class MLPMultiTask(BaseMLP):
         return numbers
 
     def _truth(self, y: Any) -> Any:
-        return framed(self.target_names_, self._columns(y), self._container)
+        return self._framed(y)
 
     def _strata(self, y: Any) -> Any:
         (classes, *others) = self.classes_
@@ -364,7 +340,7 @@ class MLPMultiTask(BaseMLP):
         return np.stack([head.answers(slots) for head, slots in own], axis=1)
 
     def _of_outputs(self, outputs: Array) -> Any:
-        return framed(self.target_names_, self._columns(self._answers(outputs)), self._container)
+        return self._framed(self._answers(outputs))
 
     def _shown(self, outputs: Any) -> Any:
         return shown(self._heads(), outputs)
@@ -384,19 +360,10 @@ class MLPMultiTask(BaseMLP):
         known = [head.known(column) for head, column in zip(self._heads(), numbers.T, strict=True)]
         return _mean(self._scores(answers, numbers, known, validation.weight))
 
-    def _scores(self, answers: Array, numbers: Array, known: list[Array], weight: Any) -> list[float]:
+    def _scores(self, answers: Array, numbers: Array, known: Sequence[Array], weight: Any) -> list[float]:
         """The score of each target, over the samples for which it is known."""
-        found = []
-        for place, (classes, own) in enumerate(zip(self.classes_, known, strict=True)):
-            truth, predicted = numbers[own, place], answers[own, place]
-            weights = None if weight is None else weight[own]
-            if len(truth) < (2 if classes is None else 1):
-                found.append(float("nan"))
-            elif classes is None:
-                found.append(float(r2_score(truth, predicted, sample_weight=weights)))
-            else:
-                found.append(float(accuracy_score(truth, predicted, sample_weight=weights)))
-        return found
+        parts = zip(self._tasks(), numbers.T, answers.T, known, strict=True)
+        return [task.score(truth, predicted, own, weight) for task, truth, predicted, own in parts]
 
     # --- what users call ----------------------------------------------------------------------------------------------
 
@@ -447,8 +414,7 @@ class MLPMultiTask(BaseMLP):
         """
         check_is_fitted(self)
         index = getattr(X, "index", None) if self._container == "pandas" and hasattr(X, "columns") else None
-        columns = self._columns(self._answers(self._outputs(X)))
-        return framed(self.target_names_, columns, self._container, index)
+        return self._framed(self._answers(self._outputs(X)), index)
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> Any:
@@ -488,12 +454,11 @@ class MLPMultiTask(BaseMLP):
         list of array of shape (n_samples, n_quantiles)
             In the order of `target_names_`; None for other targets. Without the list if y was a vector.
         """
-        outputs, found = self._outputs(X), []
-        scales = zip(self.target_means_, self.target_scales_, strict=True)
-        own = zip(self._heads(), outputs_of(self._heads(), outputs), scales, strict=True)
-        for head, slots, (mean, scale) in own:
-            levels = head.quantiles(slots) if isinstance(head, NumberHead) and head.levels else None
-            found.append(None if levels is None else levels * scale + mean)
+        outputs, heads = self._outputs(X), self._heads()
+        found: list[Any] = []
+        for task, head, own in zip(self._tasks(), heads, outputs_of(heads, outputs), strict=True):
+            levels = head.quantiles(own) if isinstance(head, NumberHead) and head.levels else None
+            found.append(None if levels is None else task.shown(levels))
         return self._listed(found)
 
     def task_scores(self, X: Any, y: Any, sample_weight: Any = None) -> dict[Any, float]:
@@ -550,59 +515,6 @@ def _targets_for(X: Any, y: Any) -> Targets:
         what = f"X has {X.shape[0]} rows, and y has {len(targets)}: inconsistent numbers of samples"
         raise DataError(compose(what, instead="Pass one row for each sample in both."))
     return targets
-
-
-def _task_of(column: Column, task: Any) -> str:
-    """What a target is; checks that it can be that."""
-    if task not in ("auto", *_TASKS):
-        what = f"the task of target {column.name!r} is {task!r}"
-        raise ArgumentError(compose(what, instead="Write 'auto', 'classification' or 'regression'."))
-    if not column.known.any():
-        raise DataError(compose(f"target {column.name!r} is unknown for all samples", instead="Leave it out."))
-    if task == "regression" and not column.is_numeric:
-        raise _no_numbers(column)
-    return column.infer_task() if task == "auto" else str(task)
-
-
-def _no_numbers(column: Column) -> DataError:
-    strange = column.values[column.known][0]
-    what = f"target {column.name!r} is a number by its task, and holds {strange!r}"
-    return DataError(compose(what, instead=f"Make it numbers, or write tasks={{{column.name!r}: 'classification'}}."))
-
-
-def _classes_of(column: Column, given: Any = None) -> Array:
-    """The classes of a target: those that are given, or those in the data."""
-    if given is not None:
-        return np.unique(np.asarray(given))
-    return distinct_labels(column.values[column.known], f"target {column.name!r}")
-
-
-def _mean_and_deviation(values: Array, weight: Array | None) -> tuple[float, float]:
-    """Mean and standard deviation of the numbers that are known; 1 for the latter if they are all the same."""
-    known = ~np.isnan(values)
-    if weight is not None and weight[known].sum() == 0:
-        return 0.0, 1.0
-    own = None if weight is None else weight[known]
-    mean = np.average(values[known], weights=own)
-    return float(mean), float(np.sqrt(np.average(np.square(values[known] - mean), weights=own))) or 1.0
-
-
-def _check_loss(name: Any, loss: Any, known: Iterable[str], is_partial: bool) -> None:
-    if isinstance(loss, str) and loss not in (*known, "auto"):
-        what = f"loss={loss!r} is none of those for target {name!r}"
-        raise ArgumentError(compose(what, instead=f"Write 'auto', {', '.join(map(repr, known))} or a function."))
-    if callable(loss) and is_partial and not takes(loss, "sample_weight"):
-        what = (
-            f"target {name!r} is unknown for some samples, and its loss does not take the weights that leave them out"
-        )
-        raise ArgumentError(compose(what, instead="Write loss(prediction, target, *, sample_weight=None)."))
-
-
-def _checked_weight(name: Any, weight: Any) -> float:
-    if not np.isfinite(weight) or weight < 0:
-        what = f"task_weight of target {name!r} is {weight!r}"
-        raise ArgumentError(compose(what, instead="Give a number that is not negative."))
-    return float(weight)
 
 
 def _mean(scores: list[float]) -> float:
