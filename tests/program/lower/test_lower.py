@@ -125,7 +125,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], ...]] = {
     ),
     "rows of a table": (lambda t, i: np.take(t, i, axis=0, mode="clip") * 2, X, np.array([0, 4, 4, 2])),
     "gather": (lambda t, i: t[i], X, np.array([0, -1, 2])),
-    "mask of a slice": (tp.grad(lambda w, x: np.sum(_positive_part((x @ w)[:, 1:3]))), W, X),
+    "mask of a slice": (tp.grad(lambda w, x, b: np.sum(_positive_part((x @ w + b)[:, 1:3]))), W, X, array(6)),
     "scatter": (lambda t, i: tp.grad(lambda t: np.sum(t[i] ** 2))(t), X, np.array([0, -1, 0])),
 }
 
