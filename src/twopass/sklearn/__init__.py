@@ -8,7 +8,8 @@ They take the place of scikit-learn's multi-layer perceptrons, with their parame
 >>> MLPClassifier(max_iter=1000, random_state=0).fit(x, y).score(x, y) > 0.95
 True
 
-``docs/estimators.md`` shows what they can do beyond that.
+`MLPMultiTask` is of the same kind, for several targets that are classes or numbers. ``docs/estimators.md`` shows what
+they can do beyond that.
 """
 
 from twopass.errors import MissingLibraryError, compose

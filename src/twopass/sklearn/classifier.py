@@ -46,6 +46,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     With the same parameters and `random_state` it starts from the same weights as
     ``sklearn.neural_network.MLPClassifier``, takes the same batches, and arrives at the same network up to rounding.
 
+    Several targets, of several classes each, are learned together: y of shape (n_samples, n_targets). Their losses add
+    up. (Columns of yes and no alone are labels, as in scikit-learn.)
+
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int, default (100,)
@@ -103,11 +106,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Share of the hidden units that a training step leaves out.
     batch_norm : bool, default False
         Whether to normalise each hidden layer over the batch, before its activation.
-    class_weight : mapping, "balanced" or None, default None
-        How much the samples of each class count; "balanced" is inversely proportional to their number.
+    class_weight : mapping, list of mapping, "balanced" or None, default None
+        How much the samples of each class count; "balanced" is inversely proportional to their number. Of several
+        targets a list: each weighs the classes in the loss of its target.
     scoring : str, callable or None, default None
-        The metric on the validation samples: accuracy by default, a name or a scorer of scikit-learn, or "loss" for
-        the negative loss.
+        The metric on the validation samples: accuracy by default (the mean of those of several targets), a name or a
+        scorer of scikit-learn, or "loss" for the negative loss.
     max_time : float or None, default None
         Seconds after which the fit ends with the step it is in.
     callbacks : sequence of twopass.train.Callback or None, default None
@@ -121,8 +125,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Attributes
     ----------
-    classes_ : array of shape (n_classes,)
-        The classes.
+    classes_ : array of shape (n_classes,), or list of those
+        The classes, of each target if there are several.
     coefs_, intercepts_ : list of array
         Weights ``(inputs, units)`` and biases ``(units,)`` of each layer.
     norms_ : list of dict
@@ -138,7 +142,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     n_iter_, t_ : int
         Epochs of the last fit, and samples that training has seen in all of them.
     n_layers_, n_outputs_, out_activation_
-        Number of layers with inputs and outputs, number of outputs, name of the output's activation.
+        Number of layers with inputs and outputs, number of outputs, name of the output's activation. Of several targets
+        their number, and a list of names.
     n_features_in_, feature_names_in_
         Of the columns of X.
 

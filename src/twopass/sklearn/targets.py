@@ -141,9 +141,10 @@ def _column(name: Any, values: Array) -> Column:
 
 def _column_of_objects(name: Any, values: Array) -> Column:
     """A column of Python's objects: numbers, if they all are; None, NaN and pandas.NA are unknown."""
-    values = values.astype(object)
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values.tolist()]
+    values = np.fromiter(plain, object, len(plain))
     known = np.array([not _is_missing(value) for value in values], dtype=bool)
-    if known.any() and all(isinstance(value, (Real, np.bool_)) for value in values[known]):
+    if known.any() and all(isinstance(value, Real) for value in values[known]):
         numbers = np.array(values[known].tolist())
         filled = np.zeros(len(values), numbers.dtype)
         filled[known] = numbers
