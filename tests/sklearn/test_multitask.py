@@ -371,6 +371,15 @@ def test_targets_that_cannot_be_learned_are_refused(wine, change, message):
         network().fit(x, y, validation_data=(x, y.assign(cultivar="Merlot")))
 
 
+def test_numbers_that_became_text_are_noticed(wine):
+    x, y = wine
+    as_text = np.stack([y["cultivar"], y["alcohol"]], axis=1).astype(str)
+    assert network(max_iter=2).fit(x, y.to_numpy()).tasks_ == ["classification", "regression"]
+    with pytest.raises(DataError, match=r"target 'y1' is text, and most of its values .* Were they numbers\?"):
+        network().fit(x, np.stack([y["cultivar"], y["alcohol"] + np.arange(178) / 1e3], axis=1).astype(str))
+    assert network(max_iter=2, tasks="classification").fit(x, as_text).tasks_ == ["classification"] * 2
+
+
 def test_partial_fits(wine):
     x, y = wine
     classes = {"cultivar": ["Barolo", "Grignolino", "Barbera"]}

@@ -85,6 +85,8 @@ def test_the_score_is_the_share_of_rows_that_are_right_as_a_whole(wine):
     assert model.score(x, y) == right.mean()
     weight = np.linspace(0, 1, len(x))
     np.testing.assert_allclose(model.score(x, y, weight), np.average(right, weights=weight))
+    with pytest.raises(ValueError, match="answers for 3 columns"):
+        model.score(x, y[:, 0])
     theirs = MultiOutputClassifier(classifier(max_iter=20)).fit(x, y)
     assert abs(theirs.score(x, y) - model.score(x, y)) < 0.1
 
@@ -115,6 +117,8 @@ def test_class_weights_are_those_of_each_target(wine):
     assert np.isfinite(balanced.loss_)
     with pytest.raises(ValueError, match=r"class_weight is .* and there are 3 targets"):
         classifier(class_weight={"Barolo": 2.0}).fit(x, y)
+    with pytest.raises(ValueError, match="class_weight is a list, and there is one target"):
+        classifier(class_weight=[{"Barolo": 2.0}]).fit(x, y[:, 0])
 
 
 def test_sample_weights_count(wine):
@@ -162,6 +166,8 @@ def test_partial_fits_know_the_classes(wine):
         model.partial_fit(x, strange)
     with pytest.raises(ValueError, match="answers for 3 columns"):
         model.partial_fit(x, y[:, :2])
+    with pytest.raises(ValueError, match=r"3 columns of classes, and the network was made for one.*classes=\["):
+        classifier().partial_fit(x, y, classes=["Barolo", "deep"])
     looks_like_labels = classifier().partial_fit(x[:2], [[0, 1], [1, 0]], classes=[[0, 1, 2], [0, 1]])
     assert [own.shape for own in looks_like_labels.predict_proba(x)] == [(178, 3), (178, 2)]
 

@@ -261,6 +261,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if fresh:
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
+        elif _has_several_columns(y):
+            what = f"y has {y.shape[1]} columns of classes, and the network was made for one target"
+            raise ArgumentError(compose(what, instead="Begin with partial_fit(X, y, classes=[...]), a list for each."))
         else:
             self._check_classes(y)
         return X, self._label_binarizer.transform(y).astype(bool)
@@ -367,7 +370,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return sample_weight
         if self._is_joint:
             return weights_of_columns(self._class_weights(), y, self.classes_, sample_weight)
-        return weighted_classes(self.class_weight, self._truth(y), sample_weight)
+        truth = self._truth(y)
+        if isinstance(self.class_weight, list) and truth.ndim == 1:
+            what = "class_weight is a list, and there is one target"
+            raise ArgumentError(compose(what, instead="Give a mapping from its classes to their weights."))
+        return weighted_classes(self.class_weight, truth, sample_weight)
 
     def _class_weights(self) -> list[Any]:
         """The class weights of several targets."""
@@ -529,7 +536,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         if not self._is_joint:
             return float(super().score(X, y, sample_weight))
-        y = check_array(y, dtype=None)
+        y = check_array(y, dtype=None, ensure_2d=False)
         self._check_columns(y)
         predicted = self._of_outputs(self._outputs(X))
         check_consistent_length(predicted, y, sample_weight)

@@ -273,7 +273,7 @@ class MLPMultiTask(BaseMLP):
         found = self._numbers(targets)
         for column, classes, numbers in zip(targets.columns, self.classes_, found.T, strict=True):
             if classes is not None and (strange := column.known & (numbers < 0)).any():
-                what = f"{where} has {column.values[strange][0]!r} in target {column.name!r}"
+                what = f"{where} has {column.values[strange].tolist()[0]!r} in target {column.name!r}"
                 raise DataError(compose(what, why=f"Its classes are {classes}.", instead=instead))
         return found
 

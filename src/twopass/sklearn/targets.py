@@ -46,6 +46,12 @@ class Column:
         """Whether it holds numbers."""
         return self.values.dtype.kind in "iuf"
 
+    @property
+    def is_mostly_different(self) -> bool:
+        """Whether it has so many different values that they can hardly be classes."""
+        count = len(set(self.values[self.known].tolist()))
+        return bool(count > _MOST_CLASSES and 2 * count > np.count_nonzero(self.known))
+
     def infer_task(self) -> str:
         """What predicting it is, by the rule of `MLPMultiTask`."""
         values = self.values[self.known]

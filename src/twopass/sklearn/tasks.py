@@ -117,11 +117,17 @@ def task_of(column: Column, given: Any) -> str:
         raise DataError(compose(f"target {column.name!r} is unknown for all samples", instead="Leave it out."))
     if given == "regression" and not column.is_numeric:
         raise _no_numbers(column)
-    return column.infer_task() if given == "auto" else str(given)
+    if given != "auto":
+        return str(given)
+    if not column.is_numeric and column.is_mostly_different:
+        what = f"target {column.name!r} is text, and most of its values are there once, which are no classes"
+        why = "Were they numbers? An array of NumPy makes text of numbers beside text."
+        raise DataError(compose(what, why=why, instead="Pass a data frame, a list of rows, or dtype=object."))
+    return column.infer_task()
 
 
 def _no_numbers(column: Column) -> DataError:
-    strange = column.values[column.known][0]
+    strange = column.values[column.known].tolist()[0]
     what = f"target {column.name!r} is a number by its task, and holds {strange!r}"
     return DataError(compose(what, instead=f"Make it numbers, or write tasks={{{column.name!r}: 'classification'}}."))
 
