@@ -160,6 +160,8 @@ def test_partial_fits_know_the_classes(wine):
     model.partial_fit(x, y, classes=classes)
     with pytest.raises(ValueError, match="not the same as on last call"):
         model.partial_fit(x, y, classes=classes[:2])
+    with pytest.raises(ValueError, match="not the same as on last call"):
+        model.partial_fit(x, y, classes=["Barolo", "deep"])
     strange = y.copy()
     strange[3, 1] = "green"
     with pytest.raises(ValueError, match=r"`y\[:, 1\]` has classes not in"):

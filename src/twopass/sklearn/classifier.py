@@ -435,7 +435,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self : object
             The estimator.
         """
-        if _is_nested(classes):
+        if _is_nested(classes) or (self._is_joint and classes is not None):
             self._begin_several(classes)
         elif _check_partial_fit_first_call(self, classes):
             multilabel = type_of_target(y).startswith("multilabel")

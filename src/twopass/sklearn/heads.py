@@ -226,7 +226,7 @@ class _JointObjective(Objective):
     """
 
     def __init__(self, heads: tuple[Head, ...]) -> None:
-        super().__init__(self)
+        super().__init__(self)  # as a loss it is a function like the others
         self.heads = heads
 
     def terms(self, prediction: Any, target: Any, sample_weight: Any) -> tuple[Any, Any]:

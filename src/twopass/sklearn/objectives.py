@@ -74,11 +74,9 @@ class Objective:
         """The mean of ``Σ t log(t) - t``."""
         target = np.reshape(target, prediction.shape).astype(prediction.dtype)
         terms = np.sum(target * np.log(np.where(target > 0, target, 1)) - target, axis=-1)
-        return (
-            np.mean(terms)
-            if sample_weight is None
-            else np.sum(sample_weight * terms) / self._total(target, sample_weight)
-        )
+        if sample_weight is None:
+            return np.mean(terms)
+        return np.sum(sample_weight * terms) / self._total(target, sample_weight)
 
     def _total(self, target: Any, sample_weight: Any) -> Any:
         """The sum of the weights of a batch; 1 if they are all 0."""

@@ -153,13 +153,9 @@ def _encoded(value: Any) -> Any:
         return value
     if isinstance(value, (list, tuple, np.ndarray)):
         items = [_encoded(item) for item in value]
-        return (
-            {"code": repr(value)}
-            if _has_code(items)
-            else {"list": items}
-            if isinstance(value, list)
-            else {"tuple": items}
-        )
+        if _has_code(items):
+            return {"code": repr(value)}
+        return {"list" if isinstance(value, list) else "tuple": items}
     if isinstance(value, dict):
         pairs = [[_encoded(key), _encoded(item)] for key, item in value.items()]
         return {"code": repr(value)} if any(map(_has_code, pairs)) else {"mapping": pairs}
