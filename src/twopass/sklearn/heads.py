@@ -203,7 +203,7 @@ def outputs_of(heads: Sequence[Head], outputs: Any) -> Iterator[Any]:
     stop = 0
     for head in heads:
         start, stop = stop, stop + head.units
-        yield outputs[:, start:stop]
+        yield outputs[..., start:stop]
 
 
 def shown(heads: Sequence[Head], outputs: Any) -> Any:
