@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import scipy.sparse
 import sklearn
 from sklearn.base import clone
 from sklearn.datasets import load_wine
@@ -247,6 +248,16 @@ def test_machine_code_and_numpy_are_the_same(gaps):
     one, other = (network(backend=backend, **parameters).fit(x, y) for backend in ("numpy", "llvm"))
     np.testing.assert_allclose(one.coefs_[0], other.coefs_[0], atol=1e-10)
     np.testing.assert_allclose(one.loss_curve_, other.loss_curve_, rtol=1e-10)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"backend": "llvm", "batch_size": 50}, {"solver": "lbfgs"}], ids=str)
+def test_sparse_matrices_are_the_same(gaps, parameters):
+    x, y = gaps
+    x = np.where(x > 0, x, 0.0)
+    shared = {"class_weight": "balanced", "max_iter": 4, "early_stopping": parameters == {}, **parameters}
+    sparse, dense = (network(**shared).fit(matrix, y) for matrix in (scipy.sparse.csr_array(x), x))
+    np.testing.assert_allclose(sparse.coefs_[0], dense.coefs_[0], atol=1e-10)
+    assert sparse.predict(scipy.sparse.csr_array(x)).equals(sparse.predict(x))
 
 
 class Explained(tp.train.Callback):
