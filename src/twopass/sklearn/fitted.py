@@ -22,7 +22,7 @@ __all__ = ["Fitted"]
 class Fitted(BaseEstimator):
     """Base of the estimators, in what they do after a fit."""
 
-    out_activation_: str
+    out_activation_: Any
 
     @property
     @abstractmethod
@@ -64,7 +64,7 @@ class Fitted(BaseEstimator):
         parts = [architecture.hidden(params, rows) for rows in blocks(X, max(architecture.units))]
         return [np.concatenate(layer) for layer in zip(*parts, strict=True)]
 
-    def gradient(self, X: Any) -> Array:
+    def gradient(self, X: Any) -> Any:
         """The derivative of the output with respect to the input: what an output owes to each feature.
 
         The output is the prediction of a regressor, or each of its quantiles; the probabilities of a classifier, of the
@@ -78,13 +78,17 @@ class Fitted(BaseEstimator):
         Returns
         -------
         array of shape (n_samples, n_features), or (n_samples, n_outputs, n_features) for several outputs
+            A list of such arrays where `predict_proba` gives a list.
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False, dtype=(np.float64, np.float32))
         net, params = self._architecture.net, self._params()
         widest = max(self._architecture.units)
         parts = [input_gradients(lambda x: self._shown(net(params, x)), rows) for rows in blocks(X, widest)]
-        found = np.concatenate(parts)
+        return self._of_gradients(np.concatenate(parts))
+
+    def _of_gradients(self, found: Array) -> Any:
+        """What `gradient` gives, of an array of shape (n_samples, columns shown, n_features)."""
         return found[:, 0] if found.shape[1] == 1 else found
 
     def save(self, folder: str | os.PathLike[str]) -> None:
