@@ -231,3 +231,15 @@ def test_a_chain_deeper_than_the_stack_is_lowered() -> None:
 
     program = check(chain, array(3), tolerance=1e-9)
     assert all(isinstance(launch.kernel, Loop) for launch in program.launches())
+
+
+def test_a_kernel_that_grew_later_is_not_needed_in_the_middle() -> None:
+    def f(x: Any, y: Any) -> Any:
+        moved = x - 1
+        early = np.sort(np.linalg.inv(moved))
+        product = x @ y
+        turned = np.sort(product)
+        late = moved + turned  # joins the kernel of `moved`, which now needs the product
+        return early, late, product + early  # so this cannot join the product: `early` needs that kernel
+
+    check(f, array(3, 3), array(3, 3))

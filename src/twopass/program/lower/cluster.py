@@ -62,8 +62,10 @@ class Cluster:
         The axes that are reduced.
     members : dict of Node to IndexMap
         The nodes, in order, with the index of their element at a point of the domain.
-    needs : set of Cluster
-        The clusters whose results are read.
+    needs, users : set of Cluster
+        The clusters whose results are read, and those that read the results of this one.
+    horizon : int
+        The last position in the graph of a member, here or in what is needed, directly or not.
     opaque : bool
         Whether no kernel computes the (only) member.
     """
@@ -76,6 +78,8 @@ class Cluster:
     opaque: bool = False
     members: dict[Node, IndexMap] = field(default_factory=dict)
     needs: set[Cluster] = field(default_factory=set)
+    users: set[Cluster] = field(default_factory=set)
+    horizon: int = -1
 
     @property
     def outer(self) -> tuple[int, ...]:
@@ -206,8 +210,8 @@ class Clusters:
     def _add(self, cluster: Cluster, node: Node, index: IndexMap) -> None:
         cluster.members[node] = index
         cluster.last = max(cluster.last, self.position[node])
-        cluster.needs |= self.needed(node) - {cluster}
         self.owner[node] = cluster
+        self._connect(cluster, self.needed(node) - {cluster})
         if cluster.head is not None and cluster.head.node in self.order:
             self.order[node] = self.order[cluster.head.node]
 
@@ -326,6 +330,18 @@ class Clusters:
 
     # --- order --------------------------------------------------------------------------------------------------------
 
+    def _connect(self, cluster: Cluster, needs: set[Cluster]) -> None:
+        """Let a cluster need others, and tell those that need it how far it now reaches."""
+        cluster.needs |= needs
+        for needed in needs:
+            needed.users.add(cluster)
+        stack = [(cluster, max(cluster.last, *(needed.horizon for needed in cluster.needs), -1))]
+        while stack:
+            reached, horizon = stack.pop()
+            if horizon > reached.horizon:
+                reached.horizon = horizon
+                stack.extend((user, horizon) for user in reached.users)
+
     def _depends(self, late: Cluster, early: Cluster) -> bool:
         """Whether a cluster needs another one, or is it."""
         seen = {late}
@@ -334,8 +350,8 @@ class Clusters:
             cluster = stack.pop()
             if cluster is early:
                 return True
-            # What ends before the other begins cannot need it.
-            following = {needed for needed in cluster.needs if needed.last >= early.first} - seen
+            # What ends before the other begins, with all that it needs, cannot need it.
+            following = {needed for needed in cluster.needs if needed.horizon >= early.first} - seen
             seen |= following
             stack.extend(following)
         return False
@@ -359,13 +375,18 @@ class Clusters:
         one.members = dict(sorted(members.items(), key=lambda item: self.position[item[0]]))
         one.first, one.last = min(one.first, other.first), max(one.last, other.last)
         one.inner = one.inner or other.inner
-        one.needs = (one.needs | other.needs) - {one, other}
         for node in other.members:
             self.owner[node] = one
-        for cluster in set(self.owner.values()):
-            if other in cluster.needs:
-                cluster.needs.discard(other)
-                cluster.needs.add(one)
+        for needed in other.needs:
+            needed.users.discard(other)
+        for user in other.users:
+            user.needs.discard(other)
+        needs, users = other.needs - {one}, other.users - {one}
+        one.users.discard(other)
+        for user in users:
+            user.needs.add(one)
+        one.users |= users
+        self._connect(one, needs)
 
 
 def follow(operand: Node, index: IndexMap, rank: int) -> tuple[Node, IndexMap]:
