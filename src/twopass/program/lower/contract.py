@@ -28,8 +28,6 @@ _WORTH_SHARING = 1 << 19
 _WORTH_HALVING = 1 << 15
 #: A vector times a matrix of so few columns is one task.
 _LONG_ROW = 768
-#: Rows from which on products with a parameter are cut by rows alone.
-_MANY_ROWS = 256
 #: A multiple of the lanes of all vectors of all targets.
 _LANES = 16
 #: Blocks of columns that are enough to share.
@@ -184,12 +182,15 @@ def _blocks(
     work = m * n * k
     if lanes and m == 1 and not batch and n <= _LONG_ROW:
         return (-(-n // lanes) * lanes,), (1,), False  # whole rows of the matrix go by, one after the other
-    if not batch and given[1] and m >= max(_MANY_ROWS, 2 * n) and work >= _WORTH_SHARING:
+    few = len(columns) < _ENOUGH and work >= _WORTH_HALVING and not batch
+    if given[1] and not batch and work >= _WORTH_SHARING and m >= (128 if few else max(256, 2 * n)):
         # Few columns would make unequal shares; and a few rows stay in the cache while all columns go by.
         return columns, _even_blocks(m), True
-    if not batch and len(columns) < _ENOUGH and _WORTH_HALVING <= work < _WORTH_SHARING:
-        # The halves are those of the other operand's samples: products that follow each other need not wait then.
-        if given[1] and not given[0]:
+    # The halves are those of the other operand's samples: products that follow each other need not wait then.
+    if few and given[1] and not given[0]:
+        return columns, halves(m), True
+    if few and work < _WORTH_SHARING:
+        if len(columns) == 1 and not any(given):
             return columns, halves(m), True
         if given[0] and not given[1] and lanes and n % lanes == 0:
             columns = halves(n)
