@@ -293,6 +293,7 @@ class Trainer:
         if samples.weight is not None and not takes(self.loss, "sample_weight"):
             what = "sample_weight is given, and the loss does not take it"
             raise ArgumentError(compose(what, instead="Write loss(prediction, target, *, sample_weight=None)."))
+        self.net.check_values(samples.x)
         check_targets(self.loss, self.metrics, self.net.output_shape(shape), samples, self.dtype)
         self.init(shape)  # last, so that a mistake above decides nothing
         if self.epoch == 0 and self.feature_names is None:
@@ -347,10 +348,12 @@ class Trainer:
             When `x` does not fit to the network.
         """
         if self._is_simple(x, batch_size):
+            self.net.check_values(x)
             return self._predict(self.params, x)
         check_feature_names(feature_names(x), self.feature_names)
         inputs, params = as_arrays(x, "x", self.dtype), self.params
         self._check_shape(input_shape(inputs))
+        self.net.check_values(inputs)
         size = as_count("batch_size", batch_size)
         found = [output for _, output in outputs(self._predict, params, Samples(inputs, ()), size, self.dtype)]
         if not found:
