@@ -12,11 +12,12 @@ from sklearn.utils import column_or_1d, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import check_array
 
 from twopass import nn
 from twopass.nn.types import Array
 from twopass.sklearn.base import BaseMLP
+from twopass.sklearn.categories import RARE, checked
 from twopass.sklearn.constraints import CONSTRAINTS
 from twopass.sklearn.course import Validation
 from twopass.sklearn.network import activate
@@ -113,6 +114,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Called along with the training. (Scikit-learn's own are set by `set_callbacks`.)
     n_layers, layer_width : int or None, default None
         Number and width of equal hidden layers, in the place of `hidden_layer_sizes`: numbers that a search can vary.
+    categorical_features : "from_dtype", array-like of {bool, int, str}, or None, default None
+        Which columns hold categories, text or numbers, whose vectors are learned (embeddings): names, positions or a
+        mask; or those of a data frame that are text or of a categorical type. The other columns are numbers.
+    embedding_size : "auto", int, or sequence of int for each of these columns, default "auto"
+        Length of the vectors; "auto" is the fourth root of the number of categories, rounded up.
     backend : {"auto", "llvm", "numpy"}, default "auto"
         What computes the steps: machine code, or NumPy. "auto" takes NumPy for fits of few steps.
     threads : int or None, default None
@@ -124,6 +130,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         The classes.
     coefs_, intercepts_ : list of array
         Weights ``(inputs, units)`` and biases ``(units,)`` of each layer.
+    categories_ : list of array
+        With `categorical_features`: the sorted categories of each of these columns. What comes once in a fit is not
+        among them: it is *other*, as what comes later and was not in the fit.
+    embeddings_ : list of array of shape (n_categories + 2, embedding_size)
+        With `categorical_features`: the vectors of the categories, of other ones, and of missing values.
+    is_categorical_ : bool array of shape (n_features,) or None
+        Which columns hold categories.
     norms_ : list of dict
         With `batch_norm`: ``scale``, ``shift``, ``mean`` and ``variance`` of each hidden layer.
     loss_, best_loss_ : float
@@ -198,6 +211,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         callbacks: Any = None,
         n_layers: int | None = None,
         layer_width: int | None = None,
+        categorical_features: Any = None,
+        embedding_size: Any = "auto",
         backend: str = "auto",
         threads: int | None = None,
     ) -> None:
@@ -233,21 +248,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.callbacks = callbacks
         self.n_layers = n_layers
         self.layer_width = layer_width
+        self.categorical_features = categorical_features
+        self.embedding_size = embedding_size
         self.backend = backend
         self.threads = threads
 
     # --- targets and loss ---------------------------------------------------------------------------------------------
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
+        rare = 1 if incremental else RARE
+        how = {"dtype": (np.float64, np.float32), "multi_output": True}
+        X, y = checked(self, X, y, reset=reset, rare=rare, **how)
         y = _labels(y)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             self._label_binarizer = LabelBinarizer().fit(y)
@@ -271,7 +282,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
 
     def _validate_more(self, X: Any, y: Any, dtype: np.dtype[Any]) -> tuple[Any, Any]:
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=dtype, reset=False)
+        X = checked(self, X, dtype=dtype)
         y = _labels(check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None))
         unknown = np.setdiff1d(unique_labels(y), self.classes_)
         if len(unknown):

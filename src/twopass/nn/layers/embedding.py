@@ -40,8 +40,8 @@ class Embedding(Layer):
         Length of the vectors.
     weight_initializer : str, callable or array, default "auto"
         Name of one of `twopass.nn.initializers`, a function ``(generator, shape, dtype) -> array``, or the values, for
-        example vectors learned elsewhere. ``"auto"`` is uniform with variance ``1 / units``: a vector's mean square
-        length is then 1, that of a one-hot code.
+        example vectors learned elsewhere. ``"auto"`` is uniform from -0.2 to 0.2: small beside features of variance 1,
+        so that what a rare category starts with says little.
     weight_penalty : Penalty, optional
         What the vectors add to the loss: `L1`, `L2` or `L1L2`.
     frozen : bool, default False
@@ -105,7 +105,7 @@ class Embedding(Layer):
         self.output_shape(input_shape)
         chosen = self.weight_initializer
         if self._initializes_automatically:
-            chosen = initializers.VarianceScaling(1.0, "outputs", "uniform")
+            chosen = _small
         return {"weight": initializers.make(chosen, child_seed(seed, 0), (self.n_categories, self.units), dtype)}
 
     def apply(
@@ -123,6 +123,11 @@ class Embedding(Layer):
     def penalty(self, params: Params) -> Array:
         """The penalty of the vectors."""
         return 0.0 if self.weight_penalty is None else self.weight_penalty(params["weight"])
+
+
+def _small(generator: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> Any:
+    """The initial vectors: in float64 whatever the dtype is, as other initializers."""
+    return generator.uniform(-0.2, 0.2, shape).astype(dtype)
 
 
 def _rows(weight: Array, x: Array) -> Array:
