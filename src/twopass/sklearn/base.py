@@ -159,7 +159,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         units = (self.coefs_[0].shape[0], *(weight.shape[1] for weight in self.coefs_))
         rates = tuple(map(float, self._per_layer("dropout", len(units) - 2)))
         vectors = getattr(self, "embeddings_", ())
-        table = Categories.of(self).table([own.shape[1] for own in vectors]) if vectors else None
+        table = Categories.of(self).table([own.shape[-1] for own in vectors]) if vectors else None
         activations = self._per_layer("activation", len(units) - 2)
         return Architecture(units, activations, rates, hasattr(self, "norms_"), table)
 
@@ -193,7 +193,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
             self.norms_ = architecture.initial_norms(dtype)
         if architecture.table is not None:
             self.embeddings_ = architecture.draw_vectors(self._random_state, dtype)
-            self._category_counts = [np.zeros(len(own), np.int64) for own in self.embeddings_]
+            self._category_counts = [np.zeros(own.shape[-2], np.int64) for own in self.embeddings_]
         if self._is_stochastic:
             self._begin_curves()
 
@@ -269,7 +269,8 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         counts = Categories.of(self).counts(X)
         self._category_counts = [old + new for old, new in zip(self._category_counts, counts, strict=True)]
         for vectors, own in zip(self.embeddings_, self._category_counts, strict=True):
-            vectors[own == 0] = np.average(vectors, axis=0, weights=own)
+            mean = np.average(vectors, axis=-2, weights=own)
+            vectors[..., own == 0, :] = mean[..., np.newaxis, :]
 
     def _callback_context(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> Any:
         """The context of scikit-learn's callbacks; None if there are none."""

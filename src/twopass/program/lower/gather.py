@@ -16,7 +16,7 @@ import numpy as np
 from twopass.graph.ir import Constant, Node, scatter
 from twopass.program.lower.classify import is_view, native
 
-__all__ = ["Gather", "Rows", "gather_of", "rows_of"]
+__all__ = ["Gather", "Rows", "gather_of", "rows_of", "rows_shape"]
 
 
 @dataclass(frozen=True)
@@ -79,16 +79,24 @@ def rows_of(node: Node) -> Rows | None:
     """The sum of rows that a kernel can do, which a node is; None if it is none."""
     if node.function is not scatter or not native(node.dtype) or node.dtype.kind != "f":
         return None
-    values, parts = node.args[0], node.kwargs["index"]
-    if not isinstance(values, Node) or values.dtype != node.dtype or len(parts) != node.ndim or not node.size:
+    values, shape = node.args[0], rows_shape(node)
+    if shape is None or not isinstance(values, Node) or values.dtype != node.dtype or values.shape != shape:
         return None
-    found = _indexed(parts, node.shape)
+    found = _indexed(node.kwargs["index"], node.shape)
+    assert found is not None
+    index, axis, own = found
+    return Rows(values, index, node.shape[:axis], own)
+
+
+def rows_shape(node: Node) -> tuple[int, ...] | None:
+    """The shape of the rows that a scatter adds to a table; None if its index names no rows, or there are none."""
+    parts = node.kwargs["index"]
+    found = _indexed(parts, node.shape) if len(parts) == node.ndim else None
     if found is None:
         return None
     index, axis, own = found
-    lead = () if own else node.shape[:axis]
-    fits = values.shape == (*lead, *index.shape, *node.shape[axis + 1 :]) and values.size > 0
-    return Rows(values, index, node.shape[:axis], own) if fits else None
+    shape = (*(() if own else node.shape[:axis]), *index.shape, *node.shape[axis + 1 :])
+    return None if 0 in shape or 0 in node.shape else shape
 
 
 def _indexed(parts: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Node, int, bool] | None:
