@@ -102,6 +102,12 @@ def test_frames_of_other_libraries(library: str, fitted: MLPRegressor) -> None:
     np.testing.assert_array_equal(model.predict(frame), fitted.predict(FRAME))
 
 
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_rows_without_names_are_those_of_the_frame(fitted: MLPRegressor) -> None:
+    rows = np.stack([SHOPS, SIZE, DAYS], axis=1).astype(object)
+    np.testing.assert_array_equal(fitted.predict(rows), fitted.predict(FRAME))
+
+
 def test_categories_are_numbered() -> None:
     """Known ones in their order, then other ones, then missing values."""
     shops = pandas.DataFrame({"shop": ["b", "a", None, "b", "a", "once", "new"], "code": [2, 1, 2, 1, 7, np.nan, 3]})
@@ -243,6 +249,8 @@ def _with(**columns: Any) -> Any:
             "a sparse matrix has no columns of categories.*toarray",
         ),
         (lambda m: m.fit(_with(size=np.nan), Y), ValueError, "contains NaN"),
+        (lambda m: m.set_params(categorical_features=[0]).fit(np.ones(N), Y), ValueError, "Expected 2D array"),
+        (lambda m: m.set_params(categorical_features=[0]).fit(np.full((N, 2), np.inf), Y), DataError, "an infinity"),
     ],
 )
 def test_what_cannot_be_learned_from(call: Any, error: Any, message: str, fitted: MLPRegressor) -> None:

@@ -321,5 +321,5 @@ class BaseMLP(CallbackSupportMixin, Fitted):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = self.categorical_features is None or isinstance(self.categorical_features, str)
         return tags

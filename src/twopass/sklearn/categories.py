@@ -72,7 +72,7 @@ def checked(estimator: Any, X: Any, y: Any = _NONE, *, reset: bool = False, rare
         For scikit-learn.
     """
     given = {} if isinstance(y, str) and y == _NONE else {"y": y}
-    wanted = estimator.categorical_features is not None if reset else _embeds(estimator)
+    wanted = _may_hold_categories(X, estimator.categorical_features) if reset else _embeds(estimator)
     if reset:
         estimator.is_categorical_ = None
     if not wanted or isinstance(X, Encoded):
@@ -81,6 +81,11 @@ def checked(estimator: Any, X: Any, y: Any = _NONE, *, reset: bool = False, rare
         what = "a sparse matrix has no columns of categories"
         instead = "Pass X.toarray(), a data frame, or categorical_features=None."
         raise ArgumentError(compose(what, instead=instead))
+    if column_names(X) is None:
+        rows = _as_table(X)
+        if rows.ndim != 2 or 0 in rows.shape:
+            return _plain(estimator, X, reset=reset, **given, **how)  # which says what is wrong
+        X = rows
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     if reset:
         mask = found_in(X, estimator.categorical_features, getattr(estimator, "feature_names_in_", None))
@@ -106,6 +111,11 @@ def _plain(estimator: Any, X: Any, **how: Any) -> Any:
         if "could not convert string" in str(error) and estimator.categorical_features is None:
             error.add_note('For columns of text write categorical_features="from_dtype", or name them.')
         raise
+
+
+def _may_hold_categories(X: Any, given: Any) -> bool:
+    """Whether the parameter names columns; by their types, if these are columns with types."""
+    return column_names(X) is not None if isinstance(given, str) else given is not None
 
 
 def _embeds(estimator: Any) -> bool:
@@ -135,8 +145,6 @@ def found_in(X: Any, given: Any, names: Sequence[str] | None) -> Array:
     """
     count = len(X.column_names) if hasattr(X, "column_names") else np.shape(X)[1]
     if isinstance(given, str):
-        if column_names(X) is None:
-            return np.zeros(count, bool)
         return np.array([_kind(column(X, number)).startswith(_KINDS) for number in range(count)])
     chosen = np.atleast_1d(np.asarray(given))
     mask = np.zeros(count, bool)
@@ -261,6 +269,9 @@ def _values(values: Any, place: str) -> tuple[Array, Array]:
     if array.dtype.kind in "biu":
         return array.astype(np.int64) if array.dtype.kind == "b" else array, np.zeros(len(array), bool)
     if array.dtype.kind == "f":
+        if np.isinf(array).any():
+            what = f"{place} holds an infinity in row {int(np.argmax(np.isinf(array)))}"
+            raise DataError(compose(what, instead="Leave it missing: NaN is a category of its own."))
         return array, np.isnan(array)
     if array.dtype.kind not in "OUT":
         what = f"{place} is of dtype {array.dtype}, which is neither text nor numbers"
