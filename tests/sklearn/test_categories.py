@@ -66,6 +66,9 @@ def test_without_categories_nothing_changes() -> None:
     assert plain.is_categorical_ is None and other.is_categorical_ is None
     assert not hasattr(other, "embeddings_")
     assert np.isfinite(other.gradient(x)).all()
+    again = regressor(max_iter=3, tol=1.0).fit(FRAME, Y).set_params(categorical_features=None).fit(x, Y)
+    assert again.is_categorical_ is None and not hasattr(again, "categories_") and not hasattr(again, "embeddings_")
+    assert again.predict(x).shape == (N,)
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ def checked(estimator: Any, X: Any, y: Any = _NONE, *, reset: bool = False, rare
     wanted = _may_hold_categories(X, estimator.categorical_features) if reset else _embeds(estimator)
     if reset:
         estimator.is_categorical_ = None
+        estimator.__dict__.pop("categories_", None)
     if not wanted or isinstance(X, Encoded):
         return _plain(estimator, X, reset=reset, **given, **how)
     if is_sparse(X):
