@@ -12,7 +12,7 @@ import numpy as np
 from twopass.errors import DataError, compose
 from twopass.foreign import as_numpy, speaks_dlpack
 
-__all__ = ["as_array", "check_feature_names", "column_names", "feature_names"]
+__all__ = ["as_array", "as_numbers", "check_feature_names", "column", "column_names", "feature_names"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
