@@ -8,7 +8,7 @@ import time
 
 from tests.fuzz.campaign import campaign
 
-KINDS = ("loop", "contraction", "function", "gradient")
+KINDS = ("loop", "contraction", "scatter", "function", "gradient")
 
 
 def main() -> int:

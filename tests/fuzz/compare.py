@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from tests.fuzz.cases import Array, Case
 
-from twopass.program.ir import Contraction
+from twopass.program.ir import Contraction, Scatter
 from twopass.program.scalar import OPERATORS
 
 _RUNS = 6
@@ -99,6 +99,8 @@ def _error(case: Case, operator: str) -> float:
 def _summed(case: Case) -> int:
     """How many numbers are summed up for one."""
     kernel = case.kernel
+    if isinstance(kernel, Scatter):
+        return kernel.count
     return (
         kernel.k if isinstance(kernel, Contraction) else math.prod(kernel.domain[len(kernel.domain) - kernel.inner :])
     )

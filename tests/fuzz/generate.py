@@ -11,7 +11,7 @@ from tests.fuzz.bodies import Body, Value
 from tests.fuzz.cases import Array, Case, Layout, Rng, garbage, numbers, strided
 
 from twopass.program.interpreter import addresses
-from twopass.program.ir import Access, Contraction, Loop, Panels, Store
+from twopass.program.ir import Access, Contraction, Loop, Panels, Scatter, Store
 from twopass.program.machine import Machine
 
 MACHINES = (
@@ -209,6 +209,28 @@ def _injective(access: Access, domain: tuple[int, ...]) -> bool:
     if access.panels is not None:
         return all(stride or length == 1 for stride, length in zip(access.strides[:-2], domain, strict=False))
     return all(stride or length == 1 for stride, length in zip(access.strides, domain, strict=True))
+
+
+# --- scatters ---------------------------------------------------------------------------------------------------------
+
+
+def scatter(rng: Rng, *, operators: Sequence[str] | None = None, limit: int = 4000) -> Case:
+    """A random `Scatter`, whose rows go to few places or many; it has no body, so no `operators`."""
+    count, rows, width = _lengths(rng, 3, limit)
+    stack = _lengths(rng, int(rng.integers(1, 3)), 12) if rng.random() < 0.4 else ()
+    dtype = np.dtype(_one(rng, (np.float32, np.float64)))
+    shared = [axis for axis in range(len(stack)) if rng.random() < 0.3]
+    memory = _Memory(rng)
+    index = strided(rng, _one(rng, (np.int64, np.int32, np.uint8)), (*stack, count), zeros=shared)
+    most = min(rows, int(rng.integers(1, rows + 1)), 256)
+    where = addresses(index.access, (*stack, count)).shape
+    memory.add(index, (*stack, count), rng.integers(0, most, where).astype(index.access.dtype))
+    added = (*stack, count, width)
+    values = strided(rng, dtype, added, unit=len(added) - 1, zeros=[a for a in shared if rng.random() < 0.3])
+    memory.add(values, added)
+    table = strided(rng, dtype, (*stack, rows, width), unit=len(added) - 1)
+    memory.target(table)
+    return memory.case(Scatter(stack, count, rows, width, index.access, values.access, table.access))
 
 
 # --- contractions -----------------------------------------------------------------------------------------------------

@@ -9,22 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from twopass.backends.llvm.builder import I64, PTR, Function
-from twopass.backends.llvm.contraction import emit_contraction
 from twopass.backends.llvm.engine import assemble, load
-from twopass.backends.llvm.loop import emit_loop
-from twopass.backends.llvm.module import COLD, HOT
+from twopass.backends.llvm.module import COLD, EMITTERS, HOT
 from twopass.backends.llvm.target import TARGETS, Target, host
-from twopass.program.ir import Contraction, Kernel
+from twopass.program.ir import Kernel
 
 Runner = Callable[[Sequence[int], int, int], None]
 
 
 def emit(kernel: Kernel, name: str, target: Target) -> list[Function]:
     """The functions of a kernel, itself last."""
-    if isinstance(kernel, Contraction):
-        return emit_contraction(kernel, name, target)
-
-    return emit_loop(kernel, name, target)
+    return list(EMITTERS[type(kernel)](kernel, name, target))
 
 
 def compile_kernel(kernel: Kernel, target: Target, level: int | None = None) -> Runner:

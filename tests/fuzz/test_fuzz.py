@@ -19,7 +19,9 @@ from twopass.backends.llvm.module import COLD, HOT
 from twopass.program.ir import tasks
 
 
-@pytest.mark.parametrize(("kind", "count"), [("loop", 60), ("contraction", 60), ("function", 60), ("gradient", 40)])
+@pytest.mark.parametrize(
+    ("kind", "count"), [("loop", 60), ("contraction", 60), ("scatter", 40), ("function", 60), ("gradient", 40)]
+)
 def test_random_cases_are_right(kind: str, count: int) -> None:
     failures = [failure for failure in campaign(kind, 0, count) if failure is not None]
     assert not failures, "\n\n".join(map(str, failures))
@@ -56,7 +58,7 @@ def test_wrong_results_are_noticed(seed: int) -> None:
             return
 
 
-@pytest.mark.parametrize("make", [generate.loop, generate.contraction])
+@pytest.mark.parametrize("make", [generate.loop, generate.contraction, generate.scatter])
 def test_bits_do_not_depend_on_how_hard_code_generation_tries(make: Callable[..., Case]) -> None:
     for seed, place in itertools.product(range(20), targets()[:2]):
         case = make(np.random.default_rng(seed))

@@ -69,6 +69,12 @@ def check_contraction(seed: int) -> list[str]:
     return check_kernel(generate.contraction(rng, operators=_NAMES), rng)
 
 
+def check_scatter(seed: int) -> list[str]:
+    """One random scatter."""
+    rng = np.random.default_rng(seed)
+    return check_kernel(generate.scatter(rng), rng)
+
+
 def check_fault(seed: int) -> list[str]:
     """Not a check of twopass but of the fuzzer: every third seed reads beyond the end of a buffer."""
     array = guarded(np.arange(4.0))
@@ -79,6 +85,7 @@ def check_fault(seed: int) -> list[str]:
 CHECKS: dict[str, Callable[[int], list[str]]] = {
     "loop": check_loop,
     "contraction": check_contraction,
+    "scatter": check_scatter,
     "function": check_function,
     "gradient": check_gradient,
     "fault": check_fault,

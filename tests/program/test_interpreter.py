@@ -19,6 +19,7 @@ from twopass.program.ir import (
     Panels,
     Program,
     Repeat,
+    Scatter,
     Store,
 )
 
@@ -67,6 +68,15 @@ def test_rows_are_gathered_through_another_input() -> None:
     assert y.reshape(3, 4).tolist() == table.reshape(3, 4)[order].tolist()
     with pytest.raises(IndexError, match="reaches from"):
         run_kernel(kernel, [order + 1, table, y])
+
+
+def test_rows_are_added_up_in_a_table() -> None:
+    index, values, table = np.array([2, 0, 2]), np.arange(6.0), np.full(8, np.nan)
+    kernel = Scatter((), 3, 4, 2, Access(I8, (1,)), Access(F8, (2, 1)), Access(F8, (2, 1)))
+    run_kernel(kernel, [index, values, table])
+    assert table.reshape(4, 2).tolist() == [[2, 3], [0, 0], [4, 6], [0, 0]]
+    with pytest.raises(IndexError, match="rows from 2 to 4 of a table of 4"):
+        run_kernel(kernel, [index + 2, values, table])
 
 
 def test_positions_count_and_wrap_around() -> None:

@@ -18,6 +18,7 @@ from twopass.program.ir import (
     Panels,
     Program,
     Repeat,
+    Scatter,
     Store,
 )
 from twopass.program.printer import listing
@@ -123,6 +124,17 @@ def test_costs_are_counted() -> None:
     # Two reductions, a subtraction, an exponential and a division for each element.
     assert normalised.flops == 320 * (1 + 1 + 1 + 12 + 4)
     assert normalised.tasks == 4
+
+
+def test_a_scatter_reads_like_a_sum() -> None:
+    index, values, table = Buffer("i", I8, 15, "input"), Buffer("v", F4, 30, "input"), Buffer("t", F4, 24, "output")
+    kernel = Scatter((3,), 5, 4, 2, Access(I8, (5, 1)), Access(F4, (10, 2, 1)), Access(F4, (8, 2, 1)))
+    program = Program(
+        (index, values), (table,), (Launch(kernel, tuple(map(Argument, (index, values, table))), "t1"),), {}, 0
+    )
+    assert listing(program).endswith("for b in 3, i in 5, j in 2:  t1\n    t[b, i[b, i], j] += v[b, i, j]")
+    assert "scatter  3 x 5 x 2 to 4" in explain(program)
+    assert cost(kernel).tasks == 3
 
 
 def test_explain_shows_kernels_calls_and_memory() -> None:

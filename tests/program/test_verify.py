@@ -23,6 +23,7 @@ from twopass.program.ir import (
     Panels,
     Program,
     Repeat,
+    Scatter,
     Store,
 )
 from twopass.program.verify import InvalidProgramError, verify, verify_kernel
@@ -34,6 +35,8 @@ SUM = Loop((3, 4), 1, (Access(F8, (4, 1)),), (Instruction("add.reduce", (0,), F8
 PRODUCT = Contraction(
     (), 2, 3, 4, F8, Access(F8, (4, 1)), Access(F8, (3, 1)), (), (), (Store(0, Access(F8, (3, 1))),), (4,), (2,)
 )
+
+SCATTER = Scatter((), 5, 3, 2, Access(I8, (1,)), Access(F8, (2, 1)), Access(F8, (2, 1)))
 
 
 def buffer(name: str, size: int, role: str = "temporary", value: Any = None) -> Buffer:
@@ -53,7 +56,7 @@ def double(source: Buffer, target: Buffer, start: int = 0, end: int = 0) -> Laun
 X, Y, T, U = buffer("x", 4, "input"), buffer("y", 4, "output"), buffer("t", 4), buffer("u", 4)
 
 
-@pytest.mark.parametrize("make", [generate.loop, generate.contraction])
+@pytest.mark.parametrize("make", [generate.loop, generate.contraction, generate.scatter])
 def test_generated_kernels_are_valid(make: Callable[..., Any]) -> None:
     for seed in range(150):
         verify_kernel(make(np.random.default_rng(seed)).kernel)
@@ -92,6 +95,11 @@ BROKEN_KERNELS = {
     "rows \\(1,\\) of 2": replace(PRODUCT, rows=(1,)),
     "columns \\(4, 4\\) of 3": replace(PRODUCT, columns=(4, 4)),
     "sums up nothing": replace(PRODUCT, k=0),
+    "adds nothing": replace(SCATTER, count=0),
+    "index: float64 is no integer": replace(SCATTER, index=Access(F8, (1,))),
+    "table: float32 in a scatter of float64": replace(SCATTER, table=Access(F4, (2, 1))),
+    "values: stride 2 along a row": replace(SCATTER, values=Access(F8, (4, 2))),
+    "table: two rows have the same element": replace(SCATTER, table=Access(F8, (1, 1))),
 }
 
 
@@ -104,6 +112,7 @@ def test_broken_kernels_are_named(message: str) -> None:
 def test_good_programs_pass() -> None:
     verify_kernel(SUM)
     verify_kernel(PRODUCT)
+    verify_kernel(SCATTER)
     verify(program(double(X, T), double(T, Y), inputs=[X], outputs=[Y], t=(T, 0)))
     # Two temporaries in one place, one after the other.
     verify(program(double(X, T), double(T, T), double(T, Y), inputs=[X], outputs=[Y], t=(T, 0), u=(U, 0)))

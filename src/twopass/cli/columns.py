@@ -117,6 +117,17 @@ def _group(columns: Sequence[Any]) -> Inputs:
     return inputs
 
 
+def _vocabulary(columns: Sequence[Any]) -> Inputs:
+    (column,) = columns
+    others = len(column.known)
+
+    def inputs(x: Array) -> Array:
+        number = np.where((x > -0.5) & (x < others - 0.5), x, others)
+        return np.where(np.isnan(x), others + 1, number).astype(np.float32)
+
+    return inputs
+
+
 def _flag(columns: Sequence[Any]) -> Inputs:
     (column,) = columns
     return lambda x: _joined([np.where(x == 1, 1.0, np.where(x == 0, -1.0, 0.0))], np.isnan(x), column)
@@ -148,6 +159,7 @@ _INPUTS: dict[str, Callable[[Sequence[Any]], Inputs]] = {
     "Category": _category,
     "Quantity": _quantity,
     "Group": _group,
+    "Vocabulary": _vocabulary,
     "Flag": _flag,
     "Moment": _moment,
 }

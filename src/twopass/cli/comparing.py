@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from twopass import nn
-from twopass.cli.model import Array, Fitted, quality
+from twopass.cli.model import Array, Fitted, quality, without_vectors
 from twopass.cli.source import Samples
 from twopass.data.encoding import Category, Target
 
@@ -53,13 +53,14 @@ def _linear(target: Target, samples: Samples, seed: int, class_weight: str | Non
         x, y = x[chosen], y[chosen]
     if isinstance(target, Category) and len(np.unique(y)) < 2:
         return _constant(target, y, len(samples.test[1]))
+    x, x_test = (without_vectors(samples.encoder, own) for own in (x, samples.test[0]))
     if not isinstance(target, Category):
-        outputs: Array = Ridge().fit(x, y).predict(samples.test[0])
+        outputs: Array = Ridge().fit(x, y).predict(x_test)
         return outputs
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it has not converged
         model = LogisticRegression(max_iter=200, class_weight=class_weight).fit(x, y)
-    found = model.decision_function(samples.test[0])
+    found = model.decision_function(x_test)
     logits = np.full((len(found), target.size), -np.inf if target.size > 2 else 0.0)
     columns = found if found.ndim == 2 else np.stack([-found / 2, found / 2], axis=1)
     logits[:, model.classes_] = columns

@@ -9,14 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from twopass import nn, optim
-from twopass.data import Category, Encoder, Table
+from twopass import nn, optim, tree
+from twopass.data import Category, Encoder, Table, Vocabulary
 from twopass.data.encoding import Target
 from twopass.errors import ArgumentError, ModelError, compose, unknown_name
 from twopass.io import load_model
 from twopass.train import Trainer
 
-__all__ = ["LOSSES", "Fitted", "is_unbalanced", "make_network", "make_optimizer", "parse_sizes", "quality"]
+__all__ = [
+    "LOSSES",
+    "Fitted",
+    "is_unbalanced",
+    "make_network",
+    "make_optimizer",
+    "parse_sizes",
+    "quality",
+    "without_vectors",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -55,11 +64,38 @@ def parse_sizes(text: str) -> list[int]:
 def make_network(encoder: Encoder, hidden: Sequence[int], activation: str, dropout: float) -> nn.Sequential:
     """Return a multilayer perceptron with the outputs that the encoder's target needs."""
     layers: list[nn.Layer] = []
+    found = _vocabularies(encoder)
+    if found:
+        embeddings = tuple(nn.Embedding(column.n_categories, column.units) for column in found.values())
+        layers.append(nn.EmbeddedColumns(tuple(found), embeddings))
     for size in hidden:
         layers.append(nn.Dense(size, activation=activation))
         if dropout:
             layers.append(nn.Dropout(dropout))
     return nn.Sequential(*layers, nn.Dense(encoder.target.size))
+
+
+def _vocabularies(encoder: Encoder) -> dict[int, Vocabulary]:
+    """The columns whose categories are embedded, by the place of their input."""
+    starts = np.cumsum([0, *(feature.size for feature in encoder.features)])
+    places = zip(starts.tolist(), encoder.features, strict=False)
+    return {start: feature for start, feature in places if isinstance(feature, Vocabulary)}
+
+
+def without_vectors(encoder: Encoder, x: Array) -> Any:
+    """Inputs for a linear model, which embeds nothing: each category is an input of its own, in a sparse matrix."""
+    found = _vocabularies(encoder)
+    if not found:
+        return x
+    import scipy.sparse
+
+    others = [column for column in range(x.shape[1]) if column not in found]
+    parts = [scipy.sparse.csr_array(x[:, others])]
+    for start, column in found.items():
+        places = (np.arange(len(x)), x[:, start].astype(np.int64))
+        shape = (len(x), column.n_categories)
+        parts.append(scipy.sparse.csr_array((np.ones(len(x), np.float32), places), shape=shape))
+    return scipy.sparse.hstack(parts, format="csr")
 
 
 def make_optimizer(name: str, learning_rate: Any) -> optim.Optimizer:
@@ -109,6 +145,17 @@ class Fitted:
         if self.encoder.task == "classification":
             predictions["probability"] = nn.softmax(outputs).max(axis=1)
         return predictions
+
+    def fill_vectors(self, x: Array) -> None:
+        """Give what none of the rows learned from had, such as a missing value, the mean vector of what they had."""
+        found = _vocabularies(self.encoder)
+        if not found or not len(x):
+            return
+        params = tree.map(np.array, self.trainer.params)
+        for own, (start, column) in zip(params[0], found.items(), strict=True):
+            counts = np.bincount(x[:, start].astype(np.int64), minlength=column.n_categories)
+            own["weight"][counts == 0] = np.average(own["weight"], axis=0, weights=counts)
+        self.trainer.params = params
 
     def report(self, x: Array, y: Array) -> dict[str, float]:
         """Return how good the predictions for encoded rows are, errors in the units of the target."""

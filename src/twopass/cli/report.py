@@ -14,7 +14,7 @@ from twopass.cli import model
 from twopass.cli.display import notes, results, show_curves, show_fields, table
 from twopass.cli.settings import Settings
 from twopass.cli.source import Samples
-from twopass.data import Category, Encoder, Flag, Group, Moment, Number, Prepared, Quantity
+from twopass.data import Category, Encoder, Flag, Group, Moment, Number, Prepared, Quantity, Vocabulary
 
 __all__ = ["Outcome", "column_rows", "number", "show_columns", "show_next", "show_outcome", "show_plan"]
 
@@ -24,6 +24,7 @@ _KINDS: dict[type, str] = {
     Category: "category",
     Quantity: "number",
     Group: "category",
+    Vocabulary: "category",
     Flag: "yes or no",
     Moment: "date",
 }

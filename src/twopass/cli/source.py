@@ -61,6 +61,8 @@ class Choice:
         The share of the other rows to validate on, or a file of rows to validate on.
     seed : int
         Which rows.
+    embed : int, optional
+        For files: a vector is learned for each category of columns with more of them than this.
     """
 
     source: str
@@ -70,6 +72,7 @@ class Choice:
     test: float = 0.2
     validation: str = "0.1"
     seed: int = 0
+    embed: int | None = None
 
     @property
     def share(self) -> float | None:
@@ -122,6 +125,7 @@ def prepare_file(choice: Choice) -> tuple[TableFile, Prepared]:
         test=choice.test,
         validation=choice.share,
         seed=choice.seed,
+        embed=choice.embed,
     )
     return rows, prepared
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from twopass.data import Encoder, Group, Table
+from twopass.data import Encoder, Group, Table, Vocabulary
 from twopass.data.encoding import Category, Number
 
 __all__ = ["Strangers"]
@@ -36,7 +36,8 @@ class Strangers:
     def _sentence(feature: object, table: Table, row: int) -> str:
         name = str(getattr(feature, "name", ""))
         if table.missing(name)[row]:
-            taken = "no category" if isinstance(feature, Group) else "the value in the middle"
+            is_text = isinstance(feature, Group | Vocabulary)
+            taken = "no category" if is_text else "the value in the middle"
             return f"column {name!r} has no value (first at {table.place(row)}), which it always had; taken as {taken}"
         value = table.columns[name][row].item()
         value = value if isinstance(value, str) else f"{value:.15g}"

@@ -34,6 +34,7 @@ _NETWORK = "Network"
 _TRAINING = "Training"
 _OUTPUT = "Output"
 _FEWEST_STEPS = 10  # of one cycle
+_MANY_CATEGORIES = 255  # more than are given an input each
 
 
 def train(
@@ -69,6 +70,14 @@ def train(
             rich_help_panel=_DATA,
         ),
     ] = "0.1",
+    embeddings: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|none|N",
+            help="Learn a vector for each category of columns with more than N of them; auto: with more than 255.",
+            rich_help_panel=_NETWORK,
+        ),
+    ] = "auto",
     hidden: Annotated[
         str | None,
         typer.Option(metavar="SIZES", help="Sizes of the hidden layers, or none.", rich_help_panel=_NETWORK),
@@ -176,7 +185,7 @@ def train(
     model.parse_sizes(hidden or "none")
     _check_share("--test", str(test))
     _check_share("--validation", validation)
-    choice = Choice(source, target, task, drop or (), test, validation, seed)
+    choice = Choice(source, target, task, drop or (), test, validation, seed, _embedded(embeddings))
     if dry_run and source not in data.DATASETS:
         rows, prepared = prepare_file(choice)
         show_columns(prepared)
@@ -209,6 +218,7 @@ def train(
     except KeyboardInterrupt:
         _keep_what_was_learned(fitted, folder)
         raise
+    fitted.fill_vectors(samples.train[0])
     outcome = Outcome(fitted, samples, settings, fitted.report(*samples.test))
     if samples.prepared is not None and not (quiet and report is None):
         outcome = dataclasses.replace(
@@ -235,6 +245,16 @@ def _check_share(option: str, text: str) -> None:
     if not 0 < share < 1:
         what = f"{option} {text} is no share of the rows"
         raise ArgumentError(compose(what, instead="Write a number between 0 and 1, such as 0.1."))
+
+
+def _embedded(text: str) -> int | None:
+    """From how many categories on they are embedded; None for never."""
+    if text == "none":
+        return None
+    if text != "auto" and not text.isdecimal():
+        what = f"--embeddings {text!r} is not a number of categories"
+        raise ArgumentError(compose(what, instead="Write auto, none, or a whole number, such as 16."))
+    return _MANY_CATEGORIES if text == "auto" else int(text)
 
 
 def _reading(source: str, quiet: bool) -> contextlib.AbstractContextManager[object]:

@@ -14,6 +14,7 @@ from twopass.data.reading import from_frame, read_table
 from twopass.data.registry import DATASETS, load
 from twopass.data.streaming import TableFile
 from twopass.data.tables import Table
+from twopass.data.vocabulary import Vocabulary
 
 __all__ = [
     "DATASETS",
@@ -30,6 +31,7 @@ __all__ = [
     "Quantity",
     "Table",
     "TableFile",
+    "Vocabulary",
     "cache_folder",
     "from_frame",
     "infer_task",

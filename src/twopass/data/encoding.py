@@ -10,6 +10,7 @@ import numpy as np
 from twopass.data.dataset import Dataset, Task
 from twopass.data.features import Flag, Group, Moment, Quantity, as_labels
 from twopass.data.tables import Array, Table
+from twopass.data.vocabulary import Vocabulary
 from twopass.errors import DataError, ModelError, compose
 
 __all__ = ["Category", "Column", "Encoder", "LeftOut", "Number", "Target", "infer_classes", "infer_task"]
@@ -150,12 +151,13 @@ class Category:
 
 
 Target = Number | Category
-Column = Target | Quantity | Group | Flag | Moment
+Column = Target | Quantity | Group | Vocabulary | Flag | Moment
 _KINDS: dict[str, type[Column]] = {
     "number": Number,
     "category": Category,
     "quantity": Quantity,
     "group": Group,
+    "vocabulary": Vocabulary,
     "flag": Flag,
     "moment": Moment,
 }
@@ -175,7 +177,7 @@ class Encoder:
 
     Parameters
     ----------
-    features : tuple of Number, Category, Quantity, Group, Flag or Moment
+    features : tuple of Number, Category, Quantity, Group, Vocabulary, Flag or Moment
         The columns that the inputs are made of, in the order of the inputs.
     target : Number or Category
         The column that is predicted.

@@ -16,12 +16,14 @@ from twopass.data.features import Flag, Group, Moment, Quantity, as_days, as_lab
 from twopass.data.streaming import TableFile
 from twopass.data.survey import ColumnSurvey, Survey
 from twopass.data.tables import Array, Table
+from twopass.data.vocabulary import Vocabulary
 from twopass.errors import DataError, compose
 
 __all__ = ["Prepared", "prepare"]
 
 _FEWEST_ROWS = 10
 _MOST_CATEGORIES = 255
+_MOST_VECTORS = 20_000
 _RAREST = 3  # rows that a category of its own has at least
 _NAME_OF_KEY = re.compile(r"(.*[_ ])?(id|index|idx|row|rownames?|no|nr|key|uuid|guid)|(unnamed: ?\d+)|", re.IGNORECASE)
 _LONG = 3.0  # spreads from the middle to the last of 200 values on one side
@@ -90,6 +92,7 @@ def prepare(
     test: float = 0.2,
     validation: float | None = 0.1,
     seed: int = 0,
+    embed: int | None = None,
 ) -> Prepared:
     """Decide what each column is to a network, and which rows it learns from.
 
@@ -107,6 +110,9 @@ def prepare(
         Shares of the rows to hold out; those to validate on are of what remains, or none.
     seed : int
         Decides which rows.
+    embed : int, optional
+        The network is to learn a vector for each category of columns with more categories than this; of none, if it
+        is not given.
 
     Raises
     ------
@@ -145,7 +151,7 @@ def prepare(
     for name in rows.columns:
         if name == target or name in drop:
             continue
-        decision = _decide(survey.columns[name], sample)
+        decision = _decide(survey.columns[name], sample, embed)
         if isinstance(decision, Moment):
             as_days(survey.sample, name)  # for what it says of a date that is none
         why = _copies(name, decision, target, column, sample)
@@ -201,7 +207,7 @@ def _split(
     return train, watched, held
 
 
-def _decide(survey: ColumnSurvey, sample: Table) -> Column | LeftOut:
+def _decide(survey: ColumnSurvey, sample: Table, embed: int | None) -> Column | LeftOut:
     """What a column is."""
     name = survey.name
     if not survey.present:
@@ -220,7 +226,7 @@ def _decide(survey: ColumnSurvey, sample: Table) -> Column | LeftOut:
         return Flag(name, indicator)
     if sum(is_date(label) * count for label, count in counts.items()) > 0.9 * len(labels):
         return _moment(name, sample, indicator)
-    return _decide_texts(name, counts, sample.source, indicator)
+    return _decide_texts(name, counts, sample.source, indicator, embed)
 
 
 def _decide_numbers(survey: ColumnSurvey, sample: Table, missing: Array) -> Column | LeftOut:
@@ -273,7 +279,7 @@ def _moment(name: str, sample: Table, indicator: bool) -> Moment:
     return Moment(name, *_middle(days), tuple(phases), indicator)
 
 
-def _decide_texts(name: str, counts: Counter[str], source: str, indicator: bool) -> Column | LeftOut:
+def _decide_texts(name: str, counts: Counter[str], source: str, indicator: bool, embed: int | None) -> Column | LeftOut:
     total, different = counts.total(), len(counts)
     words = sum(len(label.split()) * count for label, count in counts.items()) / total
     if (different > max(20, 0.5 * total) and words >= 3) or (different > 100 and words >= 6):
@@ -281,8 +287,12 @@ def _decide_texts(name: str, counts: Counter[str], source: str, indicator: bool)
         raise DataError(compose(what, where=source, instead=f"Add --drop {name}, or turn it into categories."))
     if different > 0.9 * total and different > 20:
         return LeftOut(name, "it names the rows")
-    least = max(_RAREST, total // 5000)
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    if embed is not None:
+        frequent = [label for label, count in ranked[:_MOST_VECTORS] if count >= _RAREST]
+        if len(frequent) > embed:
+            return Vocabulary(name, tuple(frequent), indicator, tuple(sorted(counts.keys() - set(frequent))))
+    least = max(_RAREST, total // 5000)
     common = [label for label, count in ranked[:_MOST_CATEGORIES] if count >= least]
     if not common:
         return LeftOut(name, f"none of its categories has {least} rows")

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from twopass.core.operators import astype
+from twopass.core.operators import astype, scatter
 
-__all__ = ["Constant", "Graph", "Input", "Node", "Type", "astype", "nodes_in", "pick", "substitute"]
+__all__ = ["Constant", "Graph", "Input", "Node", "Type", "astype", "nodes_in", "pick", "scatter", "substitute"]
 
 
 class Type(NamedTuple):

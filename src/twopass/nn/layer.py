@@ -136,6 +136,14 @@ class Layer(Specification, abstract=True):
         """
         raise NotImplementedError
 
+    def check_values(self, x: Any) -> None:
+        """Raise for numbers in the input that the layer cannot take, such as a category that there is not.
+
+        The forward pass does that by itself where there are numbers to look at. Compiled, there are none: so
+        `twopass.Trainer` calls this once with all samples. A container asks the layers that get its own input; a
+        `Graph` does not know which those are, and asks nobody.
+        """
+
     def trainable(self, params: Params) -> Any:
         """Which parameters gradient descent may change: a tree of bool with the structure of `params`."""
         return tree.map(lambda _: not self.frozen, params)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from twopass.program.interpreter import addresses
-from twopass.program.ir import Call, Contraction, Kernel, Launch, Program, Repeat, Statement, domains, tasks
+from twopass.program.ir import Call, Contraction, Kernel, Launch, Program, Repeat, Scatter, Statement, domains, tasks
 from twopass.program.printer import unit
 from twopass.program.scalar import OPERATORS, REDUCTIONS
 
@@ -47,6 +47,8 @@ def cost(kernel: Kernel) -> Cost:
 
 def _flops(kernel: Kernel) -> float:
     """Operations of a kernel; each value is computed as often as there are points that it depends on."""
+    if isinstance(kernel, Scatter):
+        return float(math.prod(domains(kernel)[1]))
     points = math.prod(domains(kernel)[-1])
     total, inner = 0.0, 1
     if isinstance(kernel, Contraction):
@@ -112,15 +114,26 @@ def _kernels(launches: Sequence[tuple[Launch, int]]) -> list[str]:
         moved += (one.read + one.written) * runs
         notes = list(dict.fromkeys(launch.note for launch, _ in group if launch.note))
         computes = ", ".join(notes[:3]) + (f" and {len(notes) - 3} more" if len(notes) > 3 else "")
-        kind = "product" if isinstance(kernel, Contraction) else "reduction" if kernel.inner else "loop"
+        kind = _kind(kernel)
         amount = (unit(one.flops, ""), unit(one.read + one.written, "B"), str(one.tasks))
         rows.append((kind, _shape(kernel), f"{runs:,}", *amount, computes))
     total = f"{len(groups)} kernels, {unit(flops, 'FLOP')}, {unit(moved, 'B')} moved"
     return [*_aligned(rows), total]
 
 
+def _kind(kernel: Kernel) -> str:
+    """What a kernel is, in a word."""
+    if isinstance(kernel, Contraction):
+        return "product"
+    if isinstance(kernel, Scatter):
+        return "scatter"
+    return "reduction" if kernel.inner else "loop"
+
+
 def _shape(kernel: Kernel) -> str:
     """The lengths that a kernel's time depends on."""
+    if isinstance(kernel, Scatter):
+        return f"{' x '.join(map(str, (*kernel.stack, kernel.count, kernel.width)))} to {kernel.rows}"
     if isinstance(kernel, Contraction):
         return " x ".join(map(str, (*kernel.batch, kernel.m, kernel.k, kernel.n)))
     return " x ".join(map(str, kernel.domain)) or "1"

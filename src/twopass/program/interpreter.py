@@ -26,6 +26,7 @@ from twopass.program.ir import (
     Panels,
     Program,
     Repeat,
+    Scatter,
     Statement,
     domains,
 )
@@ -96,7 +97,7 @@ def run_kernel(
 
     Parameters
     ----------
-    kernel : Loop or Contraction
+    kernel : Loop, Contraction or Scatter
         What to run, all of its tasks.
     arrays : sequence of 1-D arrays
         What each of its pointers points into, in the order of a launch's arguments.
@@ -109,6 +110,9 @@ def run_kernel(
     """
     run = _Run(kernel, arrays, offsets or [0] * len(arrays), hook or (lambda _operator, value, _dtype: value))
     with np.errstate(all="ignore"):
+        if isinstance(kernel, Scatter):
+            run.scatter()
+            return
         run.product() if isinstance(kernel, Contraction) else run.loads(0)
         run.instructions()
         run.stores()
@@ -149,6 +153,20 @@ class _Run:
         product = np.matmul(left, right, dtype=wide).astype(left.dtype)
         self.values.append(self.hook("contract", product, kernel.dtype))
         self.loads(2)
+
+    def scatter(self) -> None:
+        """Sums of rows, in a table of zeros."""
+        kernel = self.kernel
+        assert isinstance(kernel, Scatter)
+        index, values = (np.broadcast_to(self.load(n, kernel.inputs[n]), self.domains[n]) for n in (0, 1))
+        if index.size and not (index.min() >= 0 and index.max() < kernel.rows):
+            raise IndexError(f"rows from {index.min()} to {index.max()} of a table of {kernel.rows}")
+        wide = _WIDER.get(f"{values.dtype.kind}{values.dtype.itemsize}", values.dtype)
+        total = np.zeros(self.domain, wide)
+        stack = np.indices((*kernel.stack, 1), sparse=True)[:-1]
+        np.add.at(total, (*stack, index), self.hook("reduce", values, kernel.values.dtype))
+        self.values = [index, total.astype(values.dtype)]
+        self.stores()
 
     def instructions(self) -> None:
         """Evaluate the body."""

@@ -1,6 +1,6 @@
 """The program: buffers, kernels over them, and the order in which they run.
 
-A graph says what is computed; a program says how a machine does it. There are two kinds of kernels:
+A graph says what is computed; a program says how a machine does it. There are three kinds of kernels:
 
 `Loop`
     evaluates scalar code at every point of a domain. Its trailing axes may be reduced: a `Loop` is also a sum, a
@@ -9,6 +9,8 @@ A graph says what is computed; a program says how a machine does it. There are t
     a matrix product (or a stack of them), whose result goes through scalar code before it is stored: bias and
     activation, the derivative of an activation, the update of an optimizer. What the product itself was need never be
     in memory.
+`Scatter`
+    adds up rows in a table, at the places that integers name: the transpose of reading rows of a table.
 
 Kernels know strides, not buffers: they get pointers. So equal kernels at different places of a program are one piece
 of machine code. What no kernel does is a `Call` of NumPy; `Repeat` runs statements several times over (`twopass.scan`).
@@ -47,6 +49,7 @@ __all__ = [
     "Panels",
     "Program",
     "Repeat",
+    "Scatter",
     "Statement",
     "Store",
     "domains",
@@ -229,7 +232,51 @@ class Contraction:
     by_rows: bool = False
 
 
-Kernel = Loop | Contraction
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """A table of zeros to which rows are added, one after the other: ``table[s, index[s, i], j] += values[s, i, j]``.
+
+    The sums of a row of the table are taken in the order of i, so duplicates add up to the same bits every time.
+
+    Attributes
+    ----------
+    stack : tuple of int
+        Lengths of the leading axes: so many tables. The positions of the first of them are tasks for threads.
+    count, rows, width : int
+        How many rows are added, how many the table has, and the elements of each.
+    index : Access
+        Integers from 0 to before `rows`, over ``(*stack, count)``.
+    values : Access
+        Over ``(*stack, count, width)``, with stride 1 along the last axis.
+    table : Access
+        Over ``(*stack, rows, width)``, with stride 1 along the last axis.
+    """
+
+    stack: tuple[int, ...]
+    count: int
+    rows: int
+    width: int
+    index: Access
+    values: Access
+    table: Access
+
+    @property
+    def inputs(self) -> tuple[Access, ...]:
+        """What is loaded."""
+        return self.index, self.values
+
+    @property
+    def body(self) -> tuple[Instruction, ...]:
+        """There is no scalar code."""
+        return ()
+
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        """The table."""
+        return (Store(1, self.table),)
+
+
+Kernel = Loop | Contraction | Scatter
 
 
 def tasks(kernel: Kernel) -> int:
@@ -242,6 +289,8 @@ def tasks(kernel: Kernel) -> int:
         if kernel.by_rows:
             return len(kernel.rows)
         return math.prod(kernel.batch) * len(kernel.columns) * len(kernel.rows)
+    if isinstance(kernel, Scatter):
+        return kernel.stack[0] if kernel.stack else 1
     return -(-kernel.domain[0] // kernel.block) if kernel.block and kernel.domain else 1
 
 
@@ -249,6 +298,9 @@ def domains(kernel: Kernel) -> list[tuple[int, ...]]:
     """The domain of each access of a kernel, in the order of a launch's arguments."""
     if isinstance(kernel, Loop):
         return [kernel.domain] * (len(kernel.inputs) + len(kernel.stores))
+    if isinstance(kernel, Scatter):
+        added = (*kernel.stack, kernel.count)
+        return [added, (*added, kernel.width), (*kernel.stack, kernel.rows, kernel.width)]
     left, right = (*kernel.batch, kernel.m, kernel.k), (*kernel.batch, kernel.k, kernel.n)
     return [left, right] + [(*kernel.batch, kernel.m, kernel.n)] * (len(kernel.inputs) + len(kernel.stores))
 
@@ -312,7 +364,7 @@ class Launch:
 
     Attributes
     ----------
-    kernel : Loop or Contraction
+    kernel : Loop, Contraction or Scatter
         What to run.
     arguments : tuple of Argument
         One for each access, in order: (left and right,) inputs, stores.

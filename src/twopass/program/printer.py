@@ -26,6 +26,7 @@ from twopass.program.ir import (
     Operand,
     Program,
     Repeat,
+    Scatter,
     Statement,
     arguments_of,
 )
@@ -83,6 +84,8 @@ def _axes(kernel: Kernel) -> list[str]:
     """Names of the axes of a kernel's domain."""
     if isinstance(kernel, Contraction):
         return [*_letters("bcde", len(kernel.batch)), "m", "n"]
+    if isinstance(kernel, Scatter):
+        return [*_letters("bcde", len(kernel.stack)), "i", "j"]
     return _letters("ijkl", len(kernel.domain))
 
 
@@ -151,6 +154,8 @@ class _Printer:
         """A kernel: its loops, then what each store gets."""
         kernel = launch.kernel
         axes = _axes(kernel)
+        if isinstance(kernel, Scatter):
+            return self.scatter(launch, kernel, axes)
         formulas = _Formulas(kernel, axes, [self.reads(launch, number) for number in range(len(launch.loads))])
         stores = []
         for argument, store in zip(launch.targets, kernel.stores, strict=True):
@@ -158,6 +163,14 @@ class _Printer:
             stores.append(f"    {place} = {formulas.text(store.value)[0]}")
         head = f"for {_loops(kernel, axes)}:" + (f"  {launch.note}" if launch.note else "")
         return [head, *(f"    {line}" for line in formulas.named), *stores]
+
+    def scatter(self, launch: Launch, kernel: Scatter, axes: Sequence[str]) -> list[str]:
+        """Its loops, and the row that is added to."""
+        index, values, table = launch.arguments
+        row = self.access(index, kernel.index, axes[:-1], [])
+        added = self.access(values, kernel.values, axes, [])
+        place = self.access(table, kernel.table, [*axes[:-2], row, axes[-1]], [])
+        return [f"for {_loops(kernel, axes)}:  {launch.note}", f"    {place} += {added}"]
 
     def reads(self, launch: Launch, number: int) -> str:
         """What a kernel loads through one of its arguments."""
@@ -226,6 +239,9 @@ def _loops(kernel: Kernel, axes: Sequence[str]) -> str:
         product = ", ".join(f"{axis} in {n}" for axis, n in zip([*axes, "k"], [*lengths, kernel.k], strict=True))
         shared = ", by rows" if kernel.by_rows else ""
         return f"{product}, tiles of {_runs(kernel.rows)} x {_runs(kernel.columns)}{shared}"
+    if isinstance(kernel, Scatter):
+        lengths = [*kernel.stack, kernel.count, kernel.width]
+        return ", ".join(f"{axis} in {n}" for axis, n in zip(axes, lengths, strict=True))
     outer = len(kernel.domain) - kernel.inner
     loops = [f"{axis} in {n}" for axis, n in zip(axes, kernel.domain, strict=True)]
     blocks = f", blocks of {kernel.block}" if kernel.block else ""

@@ -30,6 +30,7 @@ from twopass.program.ir import (
     Operand,
     Program,
     Repeat,
+    Scatter,
     Statement,
     Store,
     domains,
@@ -64,6 +65,9 @@ def verify_kernel(kernel: Kernel) -> None:
     """
     domain = domains(kernel)[-1]
     _require(all(length > 0 for length in domain), f"the domain {domain} has no points")
+    if isinstance(kernel, Scatter):
+        _verify_scatter(kernel)
+        return
     if isinstance(kernel, Contraction):
         _verify_product(kernel)
     else:
@@ -208,6 +212,23 @@ def _verify_product(kernel: Contraction) -> None:
     for access in (kernel.right, *kernel.inputs, *(access for _, access in stored)):
         if access.panels is not None:
             _require(access.panels.widths == columns, f"panels {access.panels.widths} for blocks of columns {columns}")
+
+
+def _verify_scatter(kernel: Scatter) -> None:
+    """What a scatter demands of its operands."""
+    _require(kernel.count > 0, "a scatter that adds nothing")
+    _require(kernel.index.dtype.kind in "iu", f"index: {kernel.index.dtype} is no integer")
+    _require(kernel.values.dtype.kind == "f", f"values: a scatter of {kernel.values.dtype}")
+    same = kernel.table.dtype == kernel.values.dtype
+    _require(same, f"table: {kernel.table.dtype} in a scatter of {kernel.values.dtype}")
+    named = [("index", kernel.index), ("values", kernel.values), ("table", kernel.table)]
+    for (name, access), domain in zip(named, domains(kernel), strict=True):
+        _verify_access(access, domain, name)
+        _require(access.through is None and access.panels is None, f"{name}: panels or through another input")
+    for name, access in named[1:]:
+        unit = access.strides[-1] == 1 or kernel.width == 1
+        _require(unit, f"{name}: stride {access.strides[-1]} along a row, which must be 1")
+    _require(_distinct(kernel.table, domains(kernel)[-1]), "table: two rows have the same element")
 
 
 # --- pointers ---------------------------------------------------------------------------------------------------------
@@ -401,7 +422,8 @@ class _Walk:
             given = buffer in self.program.inputs and buffer not in self.program.outputs
             _require(not given, f"{pointer.name}: writes the input {buffer.name}")
         if isinstance(statement, Launch):
-            products = reads[:2] if isinstance(statement.kernel, Contraction) else []
+            # What is read at other places than the ones that are stored to at that time.
+            products = reads[:2] if isinstance(statement.kernel, Contraction | Scatter) else []
             for number, target in enumerate(writes):
                 for other in (*reads, *writes[:number]):
                     together = other in reads and other not in products

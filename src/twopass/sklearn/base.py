@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight
 from twopass import nn, optim
 from twopass.errors import ArgumentError, compose
 from twopass.nn.types import Array
+from twopass.sklearn.categories import Categories, Encoded, automatic_size
 from twopass.sklearn.constraints import CONSTRAINTS
 from twopass.sklearn.course import Hooks, Validation
 from twopass.sklearn.descent import NOT_FINITE, descend
@@ -104,8 +105,24 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         activations = self._per_layer("activation", len(sizes))
         for activation in activations:
             nn.activations.get(activation)
-        rates = self._per_layer("dropout", len(sizes))
-        return Architecture((n_features, *sizes, units), activations, tuple(map(float, rates)), bool(self.batch_norm))
+        rates = tuple(map(float, self._per_layer("dropout", len(sizes))))
+        table = self._make_table()
+        inputs = n_features if table is None else table.output_shape((n_features,))[0]
+        return Architecture((inputs, *sizes, units), activations, rates, bool(self.batch_norm), table)
+
+    def _make_table(self) -> nn.EmbeddedColumns | None:
+        """The layer that embeds the categories, with the sizes that the parameters say; None without categories."""
+        if self.is_categorical_ is None:
+            return None
+        known = self.categories_
+        sizes = [automatic_size(len(own)) for own in known]
+        if not isinstance(self.embedding_size, str):
+            sizes = np.ravel(self.embedding_size).tolist()
+            sizes = sizes * len(known) if np.ndim(self.embedding_size) == 0 else sizes
+            if len(sizes) != len(known):
+                what = f"embedding_size has {len(sizes)} entries, and there are {len(known)} columns of categories"
+                raise ArgumentError(compose(what, instead="Give one for all, or one for each."))
+        return Categories.of(self).table(sizes)
 
     def _per_layer(self, name: str, count: int) -> tuple[Any, ...]:
         """A parameter that is given once, or for each hidden layer."""
@@ -145,16 +162,23 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         """Of the weights that there are, whatever the parameters say of sizes meanwhile."""
         units = (self.coefs_[0].shape[0], *(weight.shape[1] for weight in self.coefs_))
         rates = tuple(map(float, self._per_layer("dropout", len(units) - 2)))
-        return Architecture(units, self._per_layer("activation", len(units) - 2), rates, hasattr(self, "norms_"))
+        vectors = getattr(self, "embeddings_", ())
+        table = Categories.of(self).table([own.shape[-1] for own in vectors]) if vectors else None
+        activations = self._per_layer("activation", len(units) - 2)
+        return Architecture(units, activations, rates, hasattr(self, "norms_"), table)
 
     def _params(self) -> list[Any]:
         """The tree of the network's parameters, of the attributes that the user sees."""
-        return self._architecture.params(self.coefs_, self.intercepts_, getattr(self, "norms_", ()))
+        norms, vectors = getattr(self, "norms_", ()), getattr(self, "embeddings_", ())
+        return self._architecture.params(self.coefs_, self.intercepts_, norms, vectors)
 
     def _attributes(self, params: Any) -> dict[str, Any]:
         """The attributes for the tree of the network's parameters."""
-        coefs, intercepts, norms = self._architecture.lists(params["net"])
-        return {"coefs_": coefs, "intercepts_": intercepts, **({"norms_": norms} if norms else {})}
+        architecture = self._architecture
+        coefs, intercepts, norms = architecture.lists(params["net"])
+        vectors = architecture.vectors(params["net"])
+        more = {"norms_": norms, "embeddings_": vectors}
+        return {"coefs_": coefs, "intercepts_": intercepts, **{name: own for name, own in more.items() if own}}
 
     def _keep(self, params: Any) -> None:
         for name, value in self._attributes(params).items():
@@ -167,9 +191,13 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         self.n_layers_ = len(architecture.units)
         self.out_activation_ = self._loss_and_units()[2]
         self.coefs_, self.intercepts_ = architecture.draw(self._random_state, dtype)
-        self.__dict__.pop("norms_", None)
+        for name in ("norms_", "embeddings_", "_category_counts"):
+            self.__dict__.pop(name, None)
         if self.batch_norm:
             self.norms_ = architecture.initial_norms(dtype)
+        if architecture.table is not None:
+            self.embeddings_ = architecture.draw_vectors(self._random_state, dtype)
+            self._category_counts = [np.zeros(own.shape[-2], np.int64) for own in self.embeddings_]
         if self._is_stochastic:
             self._begin_curves()
 
@@ -234,10 +262,20 @@ class BaseMLP(CallbackSupportMixin, Fitted):
             self._fit_lbfgs(X, y, sample_weight)
         if not all(np.isfinite(values).all() for values in (*self.coefs_, *self.intercepts_)):
             raise ValueError(NOT_FINITE)
+        if isinstance(X, Encoded):
+            self._fill_vectors(X)
         if context is not None:
             data = self._hook_data(*given, sample_weight)
             context.call_on_fit_task_end(estimator=self, **data, reconstruction_attributes={})
         return self
+
+    def _fill_vectors(self, X: Encoded) -> None:
+        """Give what no sample has had, such as a missing value, the mean vector of what the samples have had."""
+        counts = Categories.of(self).counts(X)
+        self._category_counts = [old + new for old, new in zip(self._category_counts, counts, strict=True)]
+        for vectors, own in zip(self.embeddings_, self._category_counts, strict=True):
+            mean = np.average(vectors, axis=-2, weights=own)
+            vectors[..., own == 0, :] = mean[..., np.newaxis, :]
 
     def _callback_context(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> Any:
         """The context of scikit-learn's callbacks; None if there are none."""
@@ -288,5 +326,5 @@ class BaseMLP(CallbackSupportMixin, Fitted):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = self.categorical_features is None or isinstance(self.categorical_features, str)
         return tags

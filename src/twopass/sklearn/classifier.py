@@ -12,12 +12,13 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import check_array
 
 from twopass import nn
 from twopass.errors import ArgumentError, compose
 from twopass.nn.types import Array
 from twopass.sklearn.base import BaseMLP
+from twopass.sklearn.categories import RARE, checked
 from twopass.sklearn.classes import class_numbers, distinct_labels, stacked, weighted_classes, weights_of_columns
 from twopass.sklearn.constraints import CONSTRAINTS
 from twopass.sklearn.course import Validation
@@ -118,6 +119,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Called along with the training. (Scikit-learn's own are set by `set_callbacks`.)
     n_layers, layer_width : int or None, default None
         Number and width of equal hidden layers, in the place of `hidden_layer_sizes`: numbers that a search can vary.
+    categorical_features : "from_dtype", array-like of {bool, int, str}, or None, default None
+        Which columns hold categories, text or numbers, whose vectors are learned (embeddings): names, positions or a
+        mask; or those of a data frame that are text or of a categorical type. The other columns are numbers.
+    embedding_size : "auto", int, or sequence of int for each of these columns, default "auto"
+        Length of the vectors; "auto" is the fourth root of the number of categories, rounded up.
     backend : {"auto", "llvm", "numpy"}, default "auto"
         What computes the steps: machine code, or NumPy. "auto" takes NumPy for fits of few steps.
     threads : int or None, default None
@@ -129,6 +135,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         The classes, of each target if there are several.
     coefs_, intercepts_ : list of array
         Weights ``(inputs, units)`` and biases ``(units,)`` of each layer.
+    categories_ : list of array
+        With `categorical_features`: the sorted categories of each of these columns. What comes once in a fit is not
+        among them: it is *other*, as what comes later and was not in the fit.
+    embeddings_ : list of array of shape (n_categories + 2, embedding_size)
+        With `categorical_features`: the vectors of the categories, of other ones, and of missing values.
+    is_categorical_ : bool array of shape (n_features,) or None
+        Which columns hold categories.
     norms_ : list of dict
         With `batch_norm`: ``scale``, ``shift``, ``mean`` and ``variance`` of each hidden layer.
     loss_, best_loss_ : float
@@ -204,6 +217,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         callbacks: Any = None,
         n_layers: int | None = None,
         layer_width: int | None = None,
+        categorical_features: Any = None,
+        embedding_size: Any = "auto",
         backend: str = "auto",
         threads: int | None = None,
     ) -> None:
@@ -239,21 +254,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.callbacks = callbacks
         self.n_layers = n_layers
         self.layer_width = layer_width
+        self.categorical_features = categorical_features
+        self.embedding_size = embedding_size
         self.backend = backend
         self.threads = threads
 
     # --- targets and loss ---------------------------------------------------------------------------------------------
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
+        rare = 1 if incremental else RARE
+        how = {"dtype": (np.float64, np.float32), "multi_output": True}
+        X, y = checked(self, X, y, reset=reset, rare=rare, **how)
         y = _labels(y)
         fresh = not hasattr(self, "classes_") or (not self.warm_start and not incremental)
         if _has_several_columns(y) if fresh else self._is_joint:
@@ -300,7 +311,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise ValueError(f"y has the shape {y.shape}, and the network answers for {len(self.classes_)} columns.")
 
     def _validate_more(self, X: Any, y: Any, dtype: np.dtype[Any]) -> tuple[Any, Any]:
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=dtype, reset=False)
+        X = checked(self, X, dtype=dtype)
         y = _labels(check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None))
         if X.shape[0] != y.shape[0]:
             raise ValueError(f"validation_data has {X.shape[0]} rows in X and {y.shape[0]} in y.")

@@ -38,6 +38,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "max_fun": [Interval(Integral, 1, None, closed="left")],
     "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
     "batch_norm": ["boolean"],
+    "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+    "embedding_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), "array-like"],
     "scoring": [str, callable, None],
     "max_time": [Interval(Real, 0, None, closed="neither"), None],
     "callbacks": ["array-like", None],

@@ -215,7 +215,7 @@ def _make_trainer(
     )
     trainer.programs = parts.programs
     params = frozen({"alpha": np.array(estimator.alpha), "net": estimator._params()}, dtype)
-    trainer.input_shape = (architecture.units[0],)
+    trainer.input_shape = (estimator.n_features_in_,)
     progress: Progress | None = getattr(estimator, "_optimizer", None)
     if incremental and progress is not None and progress.transformation == transformation:
         trainer.state = State(params, progress.state)

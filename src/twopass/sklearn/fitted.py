@@ -8,10 +8,11 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from twopass.nn.types import Array
 from twopass.sklearn import saving
+from twopass.sklearn.categories import checked
 from twopass.sklearn.network import Architecture, activate
 from twopass.sklearn.rows import blocks
 from twopass.train.sensitivity import input_gradients
@@ -36,7 +37,7 @@ class Fitted(BaseEstimator):
     def _outputs(self, X: Any) -> Array:
         """What the network gives for inputs of the user."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        X = checked(self, X)
         net, params = self._architecture.net, self._params()
         widest = max(self._architecture.units[1:])
         return np.concatenate([net(params, rows) for rows in blocks(X, widest)])
@@ -59,7 +60,7 @@ class Fitted(BaseEstimator):
             One for each hidden layer.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        X = checked(self, X)
         architecture, params = self._architecture, self._params()
         parts = [architecture.hidden(params, rows) for rows in blocks(X, max(architecture.units))]
         return [np.concatenate(layer) for layer in zip(*parts, strict=True)]
@@ -79,13 +80,17 @@ class Fitted(BaseEstimator):
         -------
         array of shape (n_samples, n_features), or (n_samples, n_outputs, n_features) for several outputs
             A list of such arrays where `predict_proba` gives a list.
+            NaN in columns of categories, between which there is nothing to go along.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False, dtype=(np.float64, np.float32))
+        X = checked(self, X, dtype=(np.float64, np.float32))
         net, params = self._architecture.net, self._params()
         widest = max(self._architecture.units)
         parts = [input_gradients(lambda x: self._shown(net(params, x)), rows) for rows in blocks(X, widest)]
-        return self._of_gradients(np.concatenate(parts))
+        found = np.concatenate(parts)
+        if getattr(self, "is_categorical_", None) is not None:
+            found[..., self.is_categorical_] = np.nan
+        return self._of_gradients(found)
 
     def _of_gradients(self, found: Array) -> Any:
         """What `gradient` gives, of an array of shape (n_samples, columns shown, n_features)."""

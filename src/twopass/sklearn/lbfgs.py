@@ -39,7 +39,7 @@ def minimise(estimator: BaseMLP, net: nn.Layer, objective: Objective, params: An
     else:
         gradient = make_gradient(net, objective, partition)
     trainable, rest = partition.split(params)
-    dtype = trainable["net"][0]["weight"].dtype
+    dtype = tree.leaves(trainable)[0].dtype
 
     def evaluate(packed: Any) -> tuple[float, Any]:
         at = _unpacked(packed, trainable, dtype)
@@ -93,20 +93,23 @@ def _not_converged(estimator: BaseMLP, result: Any, message: str) -> str:
 
 
 def _packed(parts: Any) -> Any:
-    """One vector of all weights, then all biases, as scikit-learn orders them."""
-    layers = [layer for layer in parts["net"] if layer]
-    arrays = [layer["weight"] for layer in layers] + [layer["bias"] for layer in layers]
-    return np.concatenate([np.ravel(array) for array in arrays]).astype(np.float64)
+    """One vector of all weights, then all biases, as scikit-learn orders them; then the vectors of categories."""
+    return np.concatenate([np.ravel(owner[name]) for owner, name in _places(parts["net"])]).astype(np.float64)
 
 
 def _unpacked(vector: Any, like: Any, dtype: np.dtype[Any]) -> Any:
     """The tree of which `_packed` makes the vector."""
     start, parts = 0, tree.map(lambda leaf: leaf, like)
-    for name in ("weight", "bias"):
-        for layer in parts["net"]:
-            if layer:
-                size = layer[name].size
-                piece = vector[start : start + size].astype(dtype, copy=False)
-                layer[name] = np.ascontiguousarray(piece).reshape(layer[name].shape)
-                start += size
+    for owner, name in _places(parts["net"]):
+        size = owner[name].size
+        piece = vector[start : start + size].astype(dtype, copy=False)
+        owner[name] = np.ascontiguousarray(piece).reshape(owner[name].shape)
+        start += size
     return parts
+
+
+def _places(layers: list[Any]) -> list[tuple[Any, str]]:
+    """Where the arrays are: the dictionary, and the name in it."""
+    dense = [layer for layer in layers if layer and isinstance(layer, dict)]
+    tables = [table for layer in layers if isinstance(layer, list) for table in layer]
+    return [(own, name) for name in ("weight", "bias") for own in dense] + [(own, "weight") for own in tables]

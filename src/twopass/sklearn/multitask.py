@@ -10,11 +10,12 @@ from sklearn.base import _fit_context
 from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from twopass.errors import DataError, compose
 from twopass.nn.types import Array
 from twopass.sklearn.base import BaseMLP
+from twopass.sklearn.categories import RARE, checked
 from twopass.sklearn.classes import weights_of_columns
 from twopass.sklearn.constraints import CONSTRAINTS
 from twopass.sklearn.course import Validation
@@ -70,7 +71,7 @@ class MLPMultiTask(BaseMLP):
         As for `MLPClassifier`. The score that early stopping goes by is the mean of `task_scores`.
     n_iter_no_change, max_fun, dropout, batch_norm, scoring, max_time, callbacks, n_layers, layer_width
         As for `MLPClassifier`.
-    backend, threads
+    categorical_features, embedding_size, backend, threads
         As for `MLPClassifier`.
 
     Attributes
@@ -160,6 +161,8 @@ class MLPMultiTask(BaseMLP):
         callbacks: Any = None,
         n_layers: int | None = None,
         layer_width: int | None = None,
+        categorical_features: Any = None,
+        embedding_size: Any = "auto",
         backend: str = "auto",
         threads: int | None = None,
     ) -> None:
@@ -198,13 +201,15 @@ class MLPMultiTask(BaseMLP):
         self.callbacks = callbacks
         self.n_layers = n_layers
         self.layer_width = layer_width
+        self.categorical_features = categorical_features
+        self.embedding_size = embedding_size
         self.backend = backend
         self.threads = threads
 
     # --- targets ------------------------------------------------------------------------------------------------------
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=reset)
+        X = checked(self, X, reset=reset, rare=1 if incremental else RARE, dtype=(np.float64, np.float32))
         targets = _targets_for(X, y)
         if not hasattr(self, "tasks_") or (not self.warm_start and not incremental):
             self._learn_targets(targets)
@@ -217,7 +222,7 @@ class MLPMultiTask(BaseMLP):
         return X, self._known_numbers(targets, "y", instead)
 
     def _validate_more(self, X: Any, y: Any, dtype: np.dtype[Any]) -> tuple[Any, Any]:
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=dtype, reset=False)
+        X = checked(self, X, dtype=dtype)
         targets = _targets_for(X, y)
         self._check_targets(targets)
         pairs = zip(self._is_partial, targets.columns, strict=True)

@@ -15,6 +15,9 @@ from twopass.train.parameters import read_only
 
 __all__ = ["Architecture", "Decayed", "activate", "frozen"]
 
+#: Vectors of categories start at most so far from 0 on each axis, as those of `nn.Embedding`.
+_BOUND = 0.2
+
 
 @dataclasses.dataclass(frozen=True)
 class Decayed(nn.Layer):
@@ -55,17 +58,20 @@ class Architecture:
         The rate after each hidden layer.
     batch_norm : bool
         Whether to normalise before each activation.
+    table : EmbeddedColumns, optional
+        What comes before, if there are columns of categories: the inputs in `units` are then what it gives.
     """
 
     units: tuple[int, ...]
     activations: tuple[Any, ...]
     dropout: tuple[float, ...]
     batch_norm: bool
+    table: nn.EmbeddedColumns | None = None
 
     @functools.cached_property
     def net(self) -> nn.Sequential:
         """The layers; what they give has no activation."""
-        layers: list[nn.Layer] = []
+        layers: list[nn.Layer] = [] if self.table is None else [self.table]
         for units, activation, rate in zip(self.units[1:-1], self.activations, self.dropout, strict=True):
             layers.append(nn.Dense(units, activation=None if self.batch_norm else activation))
             if self.batch_norm:
@@ -93,13 +99,22 @@ class Architecture:
             intercepts.append(random_state.uniform(-bound, bound, outputs).astype(dtype, copy=False))
         return coefs, intercepts
 
+    def draw_vectors(self, random_state: Any, dtype: np.dtype[Any]) -> list[Array]:
+        """Initial vectors of the categories; drawn after all else, which is scikit-learn's."""
+        if self.table is None:
+            return []
+        sizes = [(layer.n_categories, layer.units) for layer in self.table.embeddings]
+        return [random_state.uniform(-_BOUND, _BOUND, size).astype(dtype, copy=False) for size in sizes]
+
     def initial_norms(self, dtype: np.dtype[Any]) -> list[dict[str, Array]]:
         """Scale, shift and statistics of the normalisations, which change nothing at first."""
         if not self.batch_norm:
             return []
         return [nn.BatchNorm().init(0, (units,), dtype) for units in self.units[1:-1]]
 
-    def params(self, coefs: Sequence[Any], intercepts: Sequence[Any], norms: Sequence[Any]) -> list[Any]:
+    def params(
+        self, coefs: Sequence[Any], intercepts: Sequence[Any], norms: Sequence[Any], vectors: Sequence[Any] = ()
+    ) -> list[Any]:
         """The tree of the network's parameters."""
         dense, normalising = iter(zip(coefs, intercepts, strict=True)), iter(norms)
         made: list[Any] = []
@@ -107,6 +122,8 @@ class Architecture:
             if isinstance(layer, nn.Dense):
                 weight, bias = next(dense)
                 made.append({"weight": weight, "bias": bias})
+            elif layer is self.table:
+                made.append([{"weight": table} for table in vectors])
             else:
                 made.append(dict(next(normalising)) if isinstance(layer, nn.BatchNorm) else {})
         return made
@@ -118,6 +135,10 @@ class Architecture:
         norms = [own for layer, own in layers if isinstance(layer, nn.BatchNorm)]
         return [own["weight"] for own in dense], [own["bias"] for own in dense], norms
 
+    def vectors(self, params: list[Any]) -> list[Array]:
+        """The vectors of the categories of a tree: copies."""
+        return [] if self.table is None else [np.array(own["weight"]) for own in params[0]]
+
     def hidden(self, params: list[Any], x: Array) -> list[Array]:
         """The output of each hidden layer, after its activation, in prediction."""
         found: list[Array] = []
@@ -125,7 +146,7 @@ class Architecture:
             x = layer(own, x)
             if isinstance(layer, nn.Dense):
                 found.append(x)
-            elif not isinstance(layer, nn.Dropout):
+            elif found and not isinstance(layer, nn.Dropout):
                 found[-1] = x
         return found
 

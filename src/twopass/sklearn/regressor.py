@@ -12,12 +12,13 @@ from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import check_array
 
 from twopass import nn
 from twopass.errors import ArgumentError, compose
 from twopass.nn.types import Array
 from twopass.sklearn.base import BaseMLP
+from twopass.sklearn.categories import RARE, checked
 from twopass.sklearn.constraints import CONSTRAINTS
 from twopass.sklearn.course import Validation
 from twopass.sklearn.network import activate
@@ -105,6 +106,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Called along with the training. (Scikit-learn's own are set by `set_callbacks`.)
     n_layers, layer_width : int or None, default None
         Number and width of equal hidden layers, in the place of `hidden_layer_sizes`: numbers that a search can vary.
+    categorical_features : "from_dtype", array-like of {bool, int, str}, or None, default None
+        Which columns hold categories, text or numbers, whose vectors are learned (embeddings): names, positions or a
+        mask; or those of a data frame that are text or of a categorical type. The other columns are numbers.
+    embedding_size : "auto", int, or sequence of int for each of these columns, default "auto"
+        Length of the vectors; "auto" is the fourth root of the number of categories, rounded up.
     backend : {"auto", "llvm", "numpy"}, default "auto"
         What computes the steps: machine code, or NumPy. "auto" takes NumPy for fits of few steps.
     threads : int or None, default None
@@ -114,6 +120,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     ----------
     coefs_, intercepts_ : list of array
         Weights ``(inputs, units)`` and biases ``(units,)`` of each layer.
+    categories_ : list of array
+        With `categorical_features`: the sorted categories of each of these columns. What comes once in a fit is not
+        among them: it is *other*, as what comes later and was not in the fit.
+    embeddings_ : list of array of shape (n_categories + 2, embedding_size)
+        With `categorical_features`: the vectors of the categories, of other ones, and of missing values.
+    is_categorical_ : bool array of shape (n_features,) or None
+        Which columns hold categories.
     norms_ : list of dict
         With `batch_norm`: ``scale``, ``shift``, ``mean`` and ``variance`` of each hidden layer.
     loss_, best_loss_ : float
@@ -189,6 +202,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         callbacks: Any = None,
         n_layers: int | None = None,
         layer_width: int | None = None,
+        categorical_features: Any = None,
+        embedding_size: Any = "auto",
         backend: str = "auto",
         threads: int | None = None,
     ) -> None:
@@ -224,26 +239,21 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.callbacks = callbacks
         self.n_layers = n_layers
         self.layer_width = layer_width
+        self.categorical_features = categorical_features
+        self.embedding_size = embedding_size
         self.backend = backend
         self.threads = threads
 
     # --- targets and loss ---------------------------------------------------------------------------------------------
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            y_numeric=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
+        rare = 1 if incremental else RARE
+        how = {"dtype": (np.float64, np.float32), "multi_output": True, "y_numeric": True}
+        X, y = checked(self, X, y, reset=reset, rare=rare, **how)
         return X, self._checked_targets(y)
 
     def _validate_more(self, X: Any, y: Any, dtype: np.dtype[Any]) -> tuple[Any, Any]:
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=dtype, reset=False)
+        X = checked(self, X, dtype=dtype)
         y = self._checked_targets(check_array(y, ensure_2d=False, dtype="numeric"))
         if y.shape[1:] != self._target_shape or len(y) != X.shape[0]:
             raise ValueError(f"validation_data has X of shape {X.shape} and y of shape {y.shape}, which do not fit.")

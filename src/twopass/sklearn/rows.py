@@ -48,4 +48,4 @@ def blocks(x: Any, widest: int) -> Iterator[Array]:
     rows = SparseRows(x) if is_sparse(x) else x
     size = max(64, _NUMBERS // max(1, widest, x.shape[1] if is_sparse(x) else 1))
     for start in range(0, len(rows), size):
-        yield rows[start : start + size]
+        yield np.asarray(rows[start : start + size])

@@ -60,6 +60,13 @@ def save(estimator: BaseMLP, folder: str | os.PathLike[str]) -> None:
         "columns": list(map(str, getattr(estimator, "feature_names_in_", ()))),
         "has_optimizer_state": optimizer is not None,
     }
+    if estimator.is_categorical_ is not None:
+        described["categories"] = {
+            "columns": np.flatnonzero(estimator.is_categorical_).tolist(),
+            "values": [known.tolist() for known in estimator.categories_],
+            "dtypes": ["O" if known.dtype == object else known.dtype.str for known in estimator.categories_],
+            "counts": [counts.tolist() for counts in estimator._category_counts],
+        }
     if hasattr(estimator, "classes_"):
         if isinstance(estimator.classes_, list):  # of several targets, with None for numbers
             described["classes"] = [None if own is None else _labels(own) for own in estimator.classes_]
@@ -81,6 +88,7 @@ def load(cls: type[E], folder: str | os.PathLike[str], given: Mapping[str, Any])
             setattr(estimator, name, _decoded(value))
         if described["columns"]:
             estimator.feature_names_in_ = np.array(described["columns"], dtype=object)
+        _set_categories(estimator, described.get("categories"))
         if "classes" in described:
             _set_classes(estimator, described["classes"])
         _set_arrays(estimator, tensors, np.dtype(config["dtype"]), described["has_optimizer_state"])
@@ -108,6 +116,15 @@ def _set_classes(estimator: Any, described: Any) -> None:
     estimator._label_binarizer = binarizer
 
 
+def _set_categories(estimator: Any, described: Mapping[str, Any] | None) -> None:
+    estimator.is_categorical_ = None
+    if described is not None:
+        estimator.is_categorical_ = np.isin(np.arange(estimator.n_features_in_), described["columns"])
+        listed = zip(described["values"], described["dtypes"], strict=True)
+        estimator.categories_ = [np.array(values, dtype=object if dtype == "O" else dtype) for values, dtype in listed]
+        estimator._category_counts = [np.array(counts, np.int64) for counts in described["counts"]]
+
+
 def _set_arrays(estimator: Any, tensors: Mapping[str, Any], dtype: np.dtype[Any], has_state: bool) -> None:
     architecture = estimator._make_architecture(estimator.n_features_in_)
     like = architecture.net.init(0, (estimator.n_features_in_,), dtype)
@@ -116,6 +133,8 @@ def _set_arrays(estimator: Any, tensors: Mapping[str, Any], dtype: np.dtype[Any]
     estimator.coefs_, estimator.intercepts_ = coefs, intercepts
     if norms:
         estimator.norms_ = norms
+    if architecture.table is not None:
+        estimator.embeddings_ = architecture.vectors(params)
     whole = frozen({"alpha": np.array(estimator.alpha), "net": params}, dtype)
     estimator._best_params = whole if estimator.early_stopping else None
     if has_state:

@@ -12,7 +12,7 @@ import numpy as np
 from twopass.errors import DataError, compose
 from twopass.foreign import as_numpy, speaks_dlpack
 
-__all__ = ["as_array", "check_feature_names", "column_names", "feature_names"]
+__all__ = ["as_array", "as_numbers", "check_feature_names", "column", "column_names", "feature_names"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -102,16 +102,17 @@ def as_array(values: Any, name: str) -> Array:
     if names is None:
         array = as_numpy(values, name)
         is_series = array.dtype == object and array.ndim == 1 and not isinstance(values, (np.ndarray, list, tuple))
-        return _numbers(array, name) if is_series else array
-    columns = [_column(values, number) for number in range(len(names))]
+        return as_numbers(array, name) if is_series else array
+    columns = [column(values, number) for number in range(len(names))]
     if not columns or columns[0] is None:
         return as_numpy(values, name)
     return np.stack(
-        [_numbers(column, f"column {label!r} of {name}") for column, label in zip(columns, names, strict=True)], axis=1
+        [as_numbers(column, f"column {label!r} of {name}") for column, label in zip(columns, names, strict=True)],
+        axis=1,
     )
 
 
-def _column(frame: Any, number: int) -> Any:
+def column(frame: Any, number: int) -> Any:
     """A column by its position, for names may come twice; None for a kind of frame that is not known."""
     if hasattr(frame, "iloc"):
         return frame.iloc[:, number]  # pandas, and what looks like it
@@ -120,7 +121,7 @@ def _column(frame: Any, number: int) -> Any:
     return frame.column(number) if hasattr(frame, "column") else None  # PyArrow
 
 
-def _numbers(column: Any, place: str) -> Array:
+def as_numbers(column: Any, place: str) -> Array:
     """A column of a frame, or a series, as numbers."""
     array = as_numpy(column, place)
     if array.dtype.kind in "biuf":

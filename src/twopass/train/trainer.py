@@ -293,6 +293,7 @@ class Trainer:
         if samples.weight is not None and not takes(self.loss, "sample_weight"):
             what = "sample_weight is given, and the loss does not take it"
             raise ArgumentError(compose(what, instead="Write loss(prediction, target, *, sample_weight=None)."))
+        self.net.check_values(samples.x)
         check_targets(self.loss, self.metrics, self.net.output_shape(shape), samples, self.dtype)
         self.init(shape)  # last, so that a mistake above decides nothing
         if self.epoch == 0 and self.feature_names is None:
@@ -347,12 +348,14 @@ class Trainer:
             When `x` does not fit to the network.
         """
         if self._is_simple(x, batch_size):
+            self.net.check_values(x)
             found = predicted(self._predict, self.params, x, batch_size)
             if found is not None:
                 return found
         check_feature_names(feature_names(x), self.feature_names)
         inputs, params = as_arrays(x, "x", self.dtype), self.params
         self._check_shape(input_shape(inputs))
+        self.net.check_values(inputs)
         size = as_count("batch_size", batch_size)
         found = [output for _, output in outputs(self._predict, params, Samples(inputs, ()), size, self.dtype)]
         return joined(found) if found else np.zeros((0, *self.net.output_shape(self.input_shape)), self.dtype)

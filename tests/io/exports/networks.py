@@ -24,6 +24,7 @@ def random_model(seed: int) -> tuple[Any, Any]:
     params = tree.map(lambda leaf: perturbed(rng, leaf), net.init(seed, shape, dtype))
     shapes = shape if isinstance(shape[0], tuple) else (shape,)
     inputs = [(2 * rng.normal(size=(9, *one))).astype(dtype) for one in shapes]
+    put_categories(rng, net, inputs[0])
     model = SimpleNamespace(net=net, params=params, input_shape=shape, dtype=dtype)
     return model, tuple(inputs) if isinstance(shape[0], tuple) else inputs[0]
 
@@ -31,6 +32,16 @@ def random_model(seed: int) -> tuple[Any, Any]:
 def perturbed(rng: np.random.Generator, leaf: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """A parameter that is no special number; a variance stays positive."""
     return (leaf + rng.uniform(0, 0.3, leaf.shape)).astype(leaf.dtype)
+
+
+def put_categories(rng: np.random.Generator, net: nn.Layer, x: np.ndarray[Any, Any]) -> None:
+    """Let an input hold categories where the first layer wants them."""
+    first = net.layers[0] if isinstance(net, nn.Sequential) and net.layers else net
+    if isinstance(first, nn.Embedding):
+        x[...] = rng.integers(0, first.n_categories, x.shape)
+    if isinstance(first, nn.EmbeddedColumns):
+        for column, embedding in zip(first.columns, first.embeddings, strict=True):
+            x[..., column] = rng.integers(0, embedding.n_categories, x.shape[:-1])
 
 
 def activation(rng: np.random.Generator) -> Any:
@@ -95,4 +106,21 @@ def attention(rng: np.random.Generator, shape: tuple[int, ...]) -> nn.Layer:
     return nn.Graph(forward, ask=nn.Dense(3), answer=nn.Dense(3))
 
 
-FORMS = [chain, chain, chain, tied, chain, chain, two_ways, chain, chain, attention, chain]
+def embedding(rng: np.random.Generator) -> nn.Embedding:
+    return nn.Embedding(int(rng.integers(2, 9)), int(rng.integers(1, 5)))
+
+
+def words(rng: np.random.Generator, shape: tuple[int, ...]) -> nn.Layer:
+    """A vector for each number of a sample, and layers after it."""
+    first = embedding(rng)
+    return nn.Sequential(first, *chain(rng, first.output_shape(shape)).layers)
+
+
+def categories(rng: np.random.Generator, shape: tuple[int, ...]) -> nn.Layer:
+    """A table in which some columns hold categories, and layers after it."""
+    columns = rng.permutation(shape[-1])[: rng.integers(1, shape[-1] + 1)].tolist()
+    first = nn.EmbeddedColumns(tuple(columns), tuple(embedding(rng) for _ in columns))
+    return nn.Sequential(first, *chain(rng, first.output_shape(shape)).layers)
+
+
+FORMS = [chain, chain, chain, tied, chain, words, chain, two_ways, chain, categories, chain, attention, chain]

@@ -40,6 +40,12 @@ EXAMPLES: list[tuple[nn.Layer, Any]] = [
     (nn.Flatten(), (2, 3)),
     (nn.Flatten(), ()),
     (nn.Activation("silu"), (2, 3)),
+    (nn.Embedding(5, 3), (2,)),
+    (nn.Embedding(4, 2, weight_initializer="he_normal", weight_penalty=nn.L2(0.1)), ()),
+    (nn.EmbeddedColumns((1,), (nn.Embedding(3, 2),)), (4,)),
+    (nn.EmbeddedColumns((3, 0), (nn.Embedding(3, 2), nn.Embedding(5, 1, weight_penalty=nn.L2(0.1)))), (5,)),
+    (nn.EmbeddedColumns((0, 1), (nn.Embedding(3, 2), nn.Embedding(5, 4))), (2,)),
+    (nn.Sequential(nn.EmbeddedColumns((0,), (nn.Embedding(3, 2),)), nn.Dense(2)), (2,)),
     (nn.Sequential(), (3,)),
     (nn.Sequential(nn.Flatten(), nn.Dense(4, activation="relu"), nn.Dropout(0.3), nn.Dense(2)), (3, 2)),
     (nn.Sequential(nn.Sequential(nn.Dense(3), nn.BatchNorm(), nn.Activation("elu")), nn.Dense(1), frozen=True), (2,)),
@@ -53,10 +59,18 @@ CASES = pytest.mark.parametrize(("layer", "shape"), EXAMPLES, ids=lambda value: 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
-def sample(shape: Any, n: int, dtype: Any, seed: int = 0) -> Any:
+def sample(layer: nn.Layer, shape: Any, n: int, dtype: Any, seed: int = 0) -> Any:
     if shape and isinstance(shape[0], tuple):
-        return tuple(sample(part, n, dtype, seed + i) for i, part in enumerate(shape))
-    return np.random.default_rng(seed).standard_normal((n, *shape)).astype(dtype)
+        return tuple(sample(layer, part, n, dtype, seed + i) for i, part in enumerate(shape))
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((n, *shape)).astype(dtype)
+    first = layer.layers[0] if isinstance(layer, nn.Sequential) and layer.layers else layer
+    if isinstance(first, nn.Embedding):
+        return rng.integers(0, first.n_categories, x.shape).astype(dtype)
+    if isinstance(first, nn.EmbeddedColumns):
+        for column, embedding in zip(first.columns, first.embeddings, strict=True):
+            x[..., column] = rng.integers(0, embedding.n_categories, n)
+    return x
 
 
 def same(a: Any, b: Any) -> bool:
@@ -87,7 +101,7 @@ def test_init_is_a_function_of_the_seed(layer: nn.Layer, shape: Any, dtype: Any)
 @DTYPES
 @pytest.mark.parametrize("n", [1, 5])
 def test_shape_and_dtype_of_the_output(layer: nn.Layer, shape: Any, dtype: Any, n: int) -> None:
-    params, x = layer.init(0, shape, dtype), sample(shape, n, dtype)
+    params, x = layer.init(0, shape, dtype), sample(layer, shape, n, dtype)
     for y in (layer(params, x), layer.apply(params, x, training=True, key=3)[0]):
         assert y.dtype == dtype
         assert y.shape == (n, *layer.output_shape(shape))
@@ -95,7 +109,7 @@ def test_shape_and_dtype_of_the_output(layer: nn.Layer, shape: Any, dtype: Any, 
 
 @CASES
 def test_nothing_that_is_given_changes(layer: nn.Layer, shape: Any) -> None:
-    params, x = layer.init(0, shape), sample(shape, 4, np.float32)
+    params, x = layer.init(0, shape), sample(layer, shape, 4, np.float32)
     before = copy.deepcopy((params, x))
     layer(params, x)
     _, refreshed = layer.apply(params, x, training=True, key=3)
@@ -107,7 +121,7 @@ def test_nothing_that_is_given_changes(layer: nn.Layer, shape: Any) -> None:
 
 @CASES
 def test_prediction(layer: nn.Layer, shape: Any) -> None:
-    params, x = layer.init(0, shape), sample(shape, 4, np.float32)
+    params, x = layer.init(0, shape), sample(layer, shape, 4, np.float32)
     y = layer(params, x)
     applied, kept = layer.apply(params, x)
     np.testing.assert_array_equal(y, applied)
@@ -118,7 +132,7 @@ def test_prediction(layer: nn.Layer, shape: Any) -> None:
 
 @CASES
 def test_a_key_names_the_random_numbers(layer: nn.Layer, shape: Any) -> None:
-    params, x = layer.init(0, shape), sample(shape, 8, np.float32)
+    params, x = layer.init(0, shape), sample(layer, shape, 8, np.float32)
     first, again, other = (layer.apply(params, x, training=True, key=key)[0] for key in (1, np.uint64(1), 2))
     np.testing.assert_array_equal(first, again)
     assert np.array_equal(first, other) == ("Dropout" not in repr(layer))
@@ -137,7 +151,7 @@ def test_trainable(layer: nn.Layer, shape: Any) -> None:
 @CASES
 def test_frozen(layer: nn.Layer, shape: Any) -> None:
     frozen = layer._replaced(frozen=True)
-    params, x = frozen.init(0, shape), sample(shape, 8, np.float32)
+    params, x = frozen.init(0, shape), sample(layer, shape, 8, np.float32)
     assert same(params, layer.init(0, shape))
     assert not any(tree.leaves(frozen.trainable(params)))
     assert same(frozen.apply(params, x, training=True, key=1)[1], params)
@@ -187,7 +201,7 @@ def test_summary(layer: nn.Layer, shape: Any) -> None:
 @CASES
 def test_gradients(layer: nn.Layer, shape: Any) -> None:
     """Of everything that comes out, in all parameters and inputs, against central differences."""
-    params, x = layer.init(0, shape, np.float64), sample(shape, 4, np.float64)
+    params, x = layer.init(0, shape, np.float64), sample(layer, shape, 4, np.float64)
     weights = np.random.default_rng(1).standard_normal((4, *layer.output_shape(shape)))
 
     def loss(arguments: Any) -> Any:
@@ -204,7 +218,7 @@ def test_gradients(layer: nn.Layer, shape: Any) -> None:
 
 @CASES
 def test_refreshed_statistics_come_out_of_a_differentiated_pass(layer: nn.Layer, shape: Any) -> None:
-    params, x = layer.init(0, shape), sample(shape, 4, np.float32)
+    params, x = layer.init(0, shape), sample(layer, shape, 4, np.float32)
 
     def loss(params: Any) -> Any:
         y, refreshed = layer.apply(params, x, training=True, key=5)

@@ -126,6 +126,32 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], ...]] = {
     "rows of a table": (lambda t, i: np.take(t, i, axis=0, mode="clip") * 2, X, np.array([0, 4, 4, 2])),
     "gather": (lambda t, i: t[i], X, np.array([0, -1, 2])),
     "mask of a slice": (tp.grad(lambda w, x, b: np.sum(_positive_part((x @ w + b)[:, 1:3]))), W, X, array(6)),
+    "sums of rows": (
+        lambda t, i: tp.grad(lambda t: np.sum(np.take(t, i, 0, mode="clip") ** 2))(t),
+        X,
+        np.array([3, 9, 3]),
+    ),
+    "sums of rows of a stack": (
+        lambda t, i: tp.grad(lambda t: np.sum(np.take(t, i, axis=1, mode="clip") ** 3))(t),
+        array(3, 5, 2),
+        np.array([[4, 0], [1, 4]]),
+    ),
+    "sums of rows, each table its own": (
+        lambda t, i: tp.vmap(tp.grad(lambda t, i: np.sum(np.take(t, i, axis=0, mode="clip") ** 3)))(t, i),
+        array(3, 5, 2),
+        np.array([[4, 0], [1, 4], [2, 2]]),
+    ),
+    "sums of rows in places that are selected": (
+        lambda t, i: tp.grad(lambda t: np.sum(tp.vmap(lambda t: tp.nn.relu(np.take(t, i, 0, mode="clip")))(t)))(t),
+        array(3, 5, 2),
+        np.array([4, 0, 0]),
+    ),
+    "sums of turned rows": (
+        lambda t, i, y: tp.grad(lambda t: np.sum(np.take(t, i, 0, mode="clip") * y.T))(t),
+        X,
+        np.array([3, 9, 3]),
+        array(7, 3),
+    ),
     "scatter": (lambda t, i: tp.grad(lambda t: np.sum(t[i] ** 2))(t), X, np.array([0, -1, 0])),
 }
 
@@ -192,6 +218,13 @@ def test_rows_of_a_table_are_native_if_they_are_in_range() -> None:
     assert "Call" not in kinds(check(*FUNCTIONS["rows of a table"]))
     assert "Call" not in kinds(check(*FUNCTIONS["mask of a slice"]))
     assert "Call" in kinds(check(*FUNCTIONS["gather"]))
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name.startswith("sums of")])
+def test_sums_of_rows_are_native_if_the_rows_are_in_range(name: str) -> None:
+    assert kinds(check(*FUNCTIONS[name])).count("Scatter") == (2 if "selected" in name else 1)  # and what they reach
+    assert "Call" not in kinds(check(*FUNCTIONS[name]))
+    assert "Scatter" not in kinds(check(*FUNCTIONS["scatter"]))
 
 
 def test_calls_know_the_line_of_the_user() -> None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 from twopass.backends.llvm.schedule import Planned, plan
 from twopass.backends.llvm.target import Target
-from twopass.program.ir import Access, Contraction, Instruction, Kernel, Launch, Program, Repeat, tasks
+from twopass.program.ir import Access, Contraction, Instruction, Kernel, Launch, Program, Repeat, Scatter, tasks
 
 __all__ = ["DRIVER", "SHORT", "Distribution", "cold", "distribute", "kernel_key", "seconds", "worth_sharing"]
 
@@ -73,6 +73,9 @@ def kernel_key(kernel: Kernel) -> str:
 
     Not equality: ``0.0 == -0.0`` and ``1 == True``, as literals of a body, are different numbers.
     """
+    if isinstance(kernel, Scatter):
+        accesses = (_spelled(kernel.index), _spelled(kernel.values), _spelled(kernel.table))
+        return repr((kernel.stack, kernel.count, kernel.rows, kernel.width, accesses))
     inputs = [_spelled(access) for access in kernel.inputs]
     body = [(i.operator, i.operands, i.dtype.str, i.parameters) for i in kernel.body]
     stores = [(store.value, _spelled(store.access)) for store in kernel.stores]
@@ -108,6 +111,10 @@ def seconds(launch: Launch, target: Target) -> float:
         domains += [(*kernel.batch, kernel.m, kernel.n)] * (len(kernel.inputs) + len(kernel.stores))
         accesses = [kernel.left, kernel.right, *kernel.inputs, *(store.access for store in kernel.stores)]
         traffic = sum(_bytes(access, domain) for access, domain in zip(accesses, domains, strict=True))
+    elif isinstance(kernel, Scatter):
+        vectors = -(-kernel.width // target.lanes(kernel.values.dtype))
+        operations = math.prod(kernel.stack) * (kernel.count * (2 + 3 * vectors) + kernel.rows * vectors)
+        traffic = math.prod(kernel.stack) * (kernel.count + kernel.rows) * kernel.width * kernel.values.dtype.itemsize
     else:
         accesses = [*kernel.inputs, *(store.access for store in kernel.stores)]
         size = max((access.dtype.itemsize for access in accesses), default=8)
@@ -224,6 +231,8 @@ def _loss(kernel: Kernel) -> float:
     """How much longer a kernel takes if LLVM does little for it."""
     if isinstance(kernel, Contraction):
         return _PRODUCT
+    if isinstance(kernel, Scatter):
+        return _PLAIN
     outer = len(kernel.domain) - kernel.inner
     return _REDUCTION if math.prod(kernel.domain[outer:]) > _SHORT_ROW else _PLAIN
 

@@ -24,6 +24,7 @@ from twopass.backends.llvm.contraction import emit_contraction
 from twopass.backends.llvm.cost import DRIVER, cold, kernel_key
 from twopass.backends.llvm.loop import emit_loop
 from twopass.backends.llvm.runtime import Frame
+from twopass.backends.llvm.scatter import emit_scatter
 from twopass.backends.llvm.schedule import Planned
 from twopass.backends.llvm.target import Target
 from twopass.program.ir import (
@@ -35,6 +36,7 @@ from twopass.program.ir import (
     Loop,
     Program,
     Repeat,
+    Scatter,
     Statement,
     arguments_of,
     flat,
@@ -50,6 +52,7 @@ Emitter = Callable[[Any, str, Target], Sequence[Function]]
 EMITTERS: Mapping[type, Emitter] = {
     Contraction: emit_contraction,
     Loop: emit_loop,
+    Scatter: emit_scatter,
 }
 
 #: How hard LLVM tries. What it does for hot code takes ten times as long for each function, and four for each line.

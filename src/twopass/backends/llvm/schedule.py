@@ -21,11 +21,13 @@ from twopass.program.ir import (
     Buffer,
     Call,
     Contraction,
+    Kernel,
     Launch,
     Loop,
     Operand,
     Program,
     Repeat,
+    Scatter,
     Statement,
     domains,
     tasks,
@@ -90,6 +92,7 @@ def _boxes(launch: Launch, begin: int, end: int) -> tuple[_Box, _Box]:
             rows = (begin * kernel.block, min(end * kernel.block, kernel.domain[0]))
             full = (rows, *full[1:])
         return full, full
+    assert isinstance(kernel, Contraction)
     (batch, last_batch), (column, last_column), (row, last_row) = _digits(kernel, begin, end)
     rows = (sum(kernel.rows[:row]), sum(kernel.rows[: last_row + 1]))
     columns = (sum(kernel.columns[:column]), min(sum(kernel.columns[: last_column + 1]), kernel.n))
@@ -163,7 +166,7 @@ def _touched_panels(access: Access, box: _Box) -> _Range:
     return low + sum(min(pair) for pair in ends), high + sum(max(pair) for pair in ends) + access.slack
 
 
-def _accesses(kernel: Loop | Contraction) -> list[Access]:
+def _accesses(kernel: Kernel) -> list[Access]:
     """Of all arguments, in order."""
     stores = [store.access for store in kernel.stores]
     if isinstance(kernel, Contraction):
@@ -173,8 +176,12 @@ def _accesses(kernel: Loop | Contraction) -> list[Access]:
 
 def _box_of(launch: Launch, number: int, begin: int, end: int) -> _Box:
     """The part of the domain of one argument that tasks touch."""
-    left, others = _boxes(launch, begin, end)
     kernel = launch.kernel
+    if isinstance(kernel, Scatter):
+        domain = domains(kernel)[number]
+        first = (begin, end) if kernel.stack else (0, domain[0])
+        return (first, *((0, length) for length in domain[1:]))
+    left, others = _boxes(launch, begin, end)
     if isinstance(kernel, Contraction):
         if number == 0:
             return left

@@ -173,6 +173,8 @@ class Helpers:
         """A call of the helper of a NumPy function."""
         kind = TYPES[dtype.name]
         stem, parameters, value = HELPERS[function]
+        if dtype.kind != "f":
+            value = value.replace(" || a != a", "")  # only a NaN is not itself
         name = f"{stem}_{kind.replace(' ', '_')}"
         spelled = {"T": kind, "f": "f" if kind == "float" else ""}
         signature, value = parameters.format(**spelled), value.format(**spelled)

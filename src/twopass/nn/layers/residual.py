@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from twopass.errors import ArgumentError, ShapeError, compose
 from twopass.nn.layer import Container, Layer
@@ -79,6 +80,11 @@ class Residual(Container):
             what = f"Residual cannot add the shape {around} to the body's output of shape {out}"
             raise ShapeError(compose(what, instead=f"Write projection=nn.Dense({out[-1]}) or the like."))
         return out
+
+    def check_values(self, x: Any) -> None:
+        """Both get the input; see `Layer.check_values`."""
+        for layer in self.children().values():
+            layer.check_values(x)
 
     def apply(
         self, params: Params, x: Array, *, training: bool = False, key: Key | None = None

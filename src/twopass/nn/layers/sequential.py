@@ -86,6 +86,11 @@ class Sequential(Container):
         """Shape of the last layer's output."""
         return self._shapes(input_shape)[-1]
 
+    def check_values(self, x: Any) -> None:
+        """The first layer gets the input; see `Layer.check_values`."""
+        for layer in self.layers[:1]:
+            layer.check_values(x)
+
     def apply(
         self, params: Params, x: Array, *, training: bool = False, key: Key | None = None
     ) -> tuple[Array, Params]:

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from twopass.graph.ir import Constant, Graph, Input, Node, pick, substitute
+from twopass.graph.ir import Constant, Graph, Input, Node, pick, scatter, substitute
 from twopass.graph.scan import scan
-from twopass.program.ir import Access, Call, Instruction, Launch, Loop, Panels, Statement, Store
+from twopass.program.ir import Access, Call, Instruction, Launch, Loop, Panels, Scatter, Statement, Store
 from twopass.program.lower.classify import axes_of, is_view, native, slices, source
 from twopass.program.lower.cluster import Cluster, Clusters
 from twopass.program.lower.code import Code, permuted
 from twopass.program.lower.contract import Plan, build, halves
+from twopass.program.lower.gather import rows_of
 from twopass.program.lower.memory import Memory, Target
 from twopass.program.lower.prepare import prepare
 from twopass.program.lower.scan import lower_scan
@@ -337,6 +338,7 @@ class Block:
             scan: self._emit_scan,
             np.concatenate: self._emit_concatenate,
             operator.setitem: self._emit_setitem,
+            scatter: self._emit_scatter,
         }
         emit = emitters.get(node.function)
         if emit is None or not emit(node):
@@ -387,6 +389,34 @@ class Block:
         part = place.sliced(*found, lengths)
         self.copy(self.storage(value).broadcast(lengths), part, "setitem")
         return True
+
+    def _emit_scatter(self, node: Node) -> bool:
+        rows = rows_of(node)
+        if rows is None:
+            return False
+        depth = len(rows.stack)
+        length, width = node.shape[depth], math.prod(node.shape[depth + 1 :])
+        table = self._place_of(node).reshaped((*rows.stack, length, width))
+        if table is None:
+            return False
+        values = self._in_rows(rows.values, (*rows.stack, rows.count, width))
+        index = self._in_rows(rows.index, (*(rows.stack if rows.own else ()), rows.count), any_stride=True)
+        if not rows.own:
+            index = index.broadcast((*rows.stack, rows.count))
+        storages = (index, values, table)
+        accesses = (Access(storage.dtype, storage.strides) for storage in storages)
+        kernel = Scatter(rows.stack, rows.count, length, width, *accesses)
+        self.statements.append(Launch(kernel, tuple(storage.argument() for storage in storages), "scatter"))
+        return True
+
+    def _in_rows(self, node: Node, shape: tuple[int, ...], *, any_stride: bool = False) -> Storage:
+        """A value in another shape, contiguous along the last axis unless any stride will do; copied if need be."""
+        storage = self.natural(node)
+        found = storage.reshaped(shape)
+        if found is None or not (any_stride or found.strides[-1] == 1 or shape[-1] == 1):
+            found = self.copied(node, storage).reshaped(shape)
+            assert found is not None
+        return found
 
     def _emit_call(self, node: Node) -> None:
         operands = node.operands

@@ -127,14 +127,15 @@ class Code:
 
     def _gathered(self, gather: Gather, index: IndexMap) -> _Value:
         """The element of a table at the place that an integer says."""
-        first, last = gather.axis, gather.axis + gather.index.ndim
+        first = gather.axis - gather.own
+        last = first + gather.index.ndim
         chosen = IndexMap(index.rows[first:last], index.offsets[first:last])
         number = self._load(self.storage(gather.index), chosen)
         table = self.storage(gather.table)
         # The table's own axis is moved along by the integer alone.
         nothing = (0,) * self.cluster.rank
-        rows = (*index.rows[:first], nothing, *index.rows[last:])
-        offsets = (*index.offsets[:first], 0, *index.offsets[last:])
+        rows = (*index.rows[: gather.axis], nothing, *index.rows[last:])
+        offsets = (*index.offsets[: gather.axis], 0, *index.offsets[last:])
         return self._load(table, IndexMap(rows, offsets), (number.number, table.strides[gather.axis]))
 
     def _scalar(self, node: Node, index: IndexMap) -> _Value:

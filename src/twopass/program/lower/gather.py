@@ -1,4 +1,4 @@
-"""Rows of a table: indexing with an array of integers, where these are known to be in range.
+"""Rows of a table: indexing with an array of integers, and its transpose, where these are known to be in range.
 
 NumPy raises an error for an index out of range, and a kernel cannot. So indexing is native where the index says of
 itself that it is in range: it was clipped (``np.take(..., mode="clip")``), is a remainder, or a constant.
@@ -6,16 +6,17 @@ itself that it is in range: it was clipped (``np.take(..., mode="clip")``), is a
 
 from __future__ import annotations
 
+import math
 import operator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from twopass.graph.ir import Constant, Node
+from twopass.graph.ir import Constant, Node, scatter
 from twopass.program.lower.classify import is_view, native
 
-__all__ = ["Gather", "gather_of"]
+__all__ = ["Gather", "Rows", "gather_of", "rows_of", "rows_shape"]
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,14 @@ class Gather:
         What is indexed, and the integers.
     axis : int
         Which axis of the table.
+    own : bool
+        Whether each position of the axis before has integers of its own: the first axis of the index is that axis.
     """
 
     table: Node
     index: Node
     axis: int
+    own: bool = False
 
 
 def gather_of(node: Node) -> Gather | None:
@@ -42,17 +46,84 @@ def gather_of(node: Node) -> Gather | None:
     table, parts = node.args
     if not isinstance(parts, tuple) or len(parts) != table.ndim:
         return None
+    found = _indexed(parts, table.shape)
+    return None if found is None or 0 in node.shape else Gather(table, *found)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows that are added up in a table of zeros: the transpose of a `Gather`.
+
+    Attributes
+    ----------
+    values, index : Node
+        The rows, ``(*stack, *index.shape, *row)``, and the integers.
+    stack : tuple of int
+        The axes of the table before the one that is indexed: so many tables.
+    own : bool
+        Whether each of the tables has integers of its own, ``(*stack, ...)``.
+    """
+
+    values: Node
+    index: Node
+    stack: tuple[int, ...]
+    own: bool
+
+    @property
+    def count(self) -> int:
+        """How many rows are added to each table."""
+        return math.prod(self.index.shape[len(self.stack) if self.own else 0 :])
+
+
+def rows_of(node: Node) -> Rows | None:
+    """The sum of rows that a kernel can do, which a node is; None if it is none."""
+    if node.function is not scatter or not native(node.dtype) or node.dtype.kind != "f":
+        return None
+    values, shape = node.args[0], rows_shape(node)
+    if shape is None or not isinstance(values, Node) or values.dtype != node.dtype or values.shape != shape:
+        return None
+    found = _indexed(node.kwargs["index"], node.shape)
+    assert found is not None
+    index, axis, own = found
+    return Rows(values, index, node.shape[:axis], own)
+
+
+def rows_shape(node: Node) -> tuple[int, ...] | None:
+    """The shape of the rows that a scatter adds to a table; None if its index names no rows, or there are none."""
+    parts = node.kwargs["index"]
+    found = _indexed(parts, node.shape) if len(parts) == node.ndim else None
+    if found is None:
+        return None
+    index, axis, own = found
+    shape = (*(() if own else node.shape[:axis]), *index.shape, *node.shape[axis + 1 :])
+    return None if 0 in shape or 0 in node.shape else shape
+
+
+def _indexed(parts: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Node, int, bool] | None:
+    """The integers of an index that names rows, their axis, and whether those of the axis before have their own."""
     chosen = [axis for axis, part in enumerate(parts) if isinstance(part, Node)]
-    if len(chosen) != 1 or not all(_is_whole(part, n) for part, n in zip(parts, table.shape, strict=True)):
+    if not chosen or not all(_is_whole(part, n) for part, n in zip(parts, shape, strict=True)):
         return None
-    (axis,) = chosen
-    index = parts[axis]
-    if index.dtype.kind not in "iu" or not native(index.dtype) or 0 in node.shape:
+    axis = chosen[-1]
+    index, own = parts[axis], len(chosen) > 1
+    if own and (chosen != [0, 1] or not _counts(parts[0], index.shape) or index.shape[:1] != shape[:1]):
         return None
+    return (index, axis, own) if _is_inside(index, shape[axis]) else None
+
+
+def _counts(part: Node, shape: tuple[int, ...]) -> bool:
+    """Whether a part of an index is the position on the first axis of a shape."""
+    if not isinstance(part, Constant) or part.shape != (*shape[:1], *(1,) * (len(shape) - 1)):
+        return False
+    return np.array_equal(np.ravel(part.value), np.arange(part.size))
+
+
+def _is_inside(index: Node, length: int) -> bool:
+    """Whether integers are known to be positions on an axis, counted from its start."""
+    if index.dtype.kind not in "iu" or not native(index.dtype):
+        return False
     bounds = _bounds(index)
-    if bounds is None or bounds[0] < 0 or bounds[1] >= table.shape[axis]:
-        return None
-    return Gather(table, index, axis)
+    return bounds is not None and bounds[0] >= 0 and bounds[1] < length
 
 
 def _is_whole(part: Any, length: int) -> bool:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from twopass.graph.ir import Graph, Input, Node, Type, substitute
+from twopass.graph.ir import Graph, Input, Node, Type, astype, scatter, substitute
 from twopass.program.lower.classify import Einsum, einsum_of, is_reduction
+from twopass.program.lower.gather import rows_shape
 
 __all__ = ["prepare"]
 
@@ -31,6 +32,8 @@ def prepare(graph: Graph) -> Graph:
             fresh = _expanded_product(fresh, einsum)
         elif is_reduction(fresh):
             fresh = _cut(fresh)
+        elif fresh.function is scatter and fresh.dtype == bool:
+            fresh = _counted(fresh)
         made[id(node)] = fresh
     return Graph(graph.inputs, tuple(made[id(node)] for node in graph.outputs))
 
@@ -101,6 +104,18 @@ def _spread(node: Node, operand: Node, letters: str, axes: str) -> Node:
     lengths = dict(zip(letters, operand.shape, strict=True))
     shape = tuple(lengths.get(c, 1) for c in axes)
     return turned if shape == turned.shape else _node(node, np.reshape, turned, shape, shape=shape)
+
+
+def _counted(node: Node) -> Node:
+    """A mask of the places that some truth values reach, as a sum of ones that is not zero: kernels add up floats."""
+    values, shape, single = node.args[0], rows_shape(node), np.dtype(np.float32)
+    if shape is None or not isinstance(values, Node):
+        return node
+    ones = Node(astype, (values, single), {}, Type(values.shape, single), astype, node.line)
+    if values.shape != shape:
+        ones = _node(ones, np.broadcast_to, ones, shape, shape=shape)
+    sums = Node(scatter, (ones,), node.kwargs, Type(node.shape, single), scatter, node.line)
+    return Node(np.not_equal, (sums, 0.0), {}, node.type, np.not_equal, node.line)
 
 
 def _cut(node: Node) -> Node:
