@@ -3,9 +3,21 @@
 from twopass.nn.layers.dense import Dense
 from twopass.nn.layers.dropout import Dropout
 from twopass.nn.layers.elementary import Activation, Flatten
+from twopass.nn.layers.ensemble import Ensemble
 from twopass.nn.layers.graph import Graph
 from twopass.nn.layers.normalization import BatchNorm, LayerNorm
 from twopass.nn.layers.residual import Residual
 from twopass.nn.layers.sequential import Sequential
 
-__all__ = ["Activation", "BatchNorm", "Dense", "Dropout", "Flatten", "Graph", "LayerNorm", "Residual", "Sequential"]
+__all__ = [
+    "Activation",
+    "BatchNorm",
+    "Dense",
+    "Dropout",
+    "Ensemble",
+    "Flatten",
+    "Graph",
+    "LayerNorm",
+    "Residual",
+    "Sequential",
+]
