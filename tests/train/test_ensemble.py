@@ -84,7 +84,7 @@ def test_dropout_differs_from_member_to_member() -> None:
     one = nn.Sequential(
         nn.Dense(30, weight_initializer="ones"), nn.Dropout(0.5), nn.Dense(1, weight_initializer="ones")
     )
-    fitted = Trainer(nn.Ensemble(one, 2), "mean_squared_error", optim.SGD(1e-4), seed=0)
+    fitted = Trainer(nn.Ensemble(one, 2), "mean_squared_error", optim.SGD(1e-4), seed=0, backend="numpy")
     fitted.fit(x, y, 1)
     weight = fitted.params[0]["weight"]
     assert not np.array_equal(weight[0], weight[1])

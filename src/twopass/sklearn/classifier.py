@@ -113,6 +113,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Called along with the training. (Scikit-learn's own are set by `set_callbacks`.)
     n_layers, layer_width : int or None, default None
         Number and width of equal hidden layers, in the place of `hidden_layer_sizes`: numbers that a search can vary.
+    n_members : int, default 1
+        Networks that are trained side by side, each as it would be alone; they differ in their initial weights and in
+        what dropout leaves out. Predictions are the mean of theirs, and so is what is validated.
     backend : {"auto", "llvm", "numpy"}, default "auto"
         What computes the steps: machine code, or NumPy. "auto" takes NumPy for fits of few steps.
     threads : int or None, default None
@@ -123,7 +126,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     classes_ : array of shape (n_classes,)
         The classes.
     coefs_, intercepts_ : list of array
-        Weights ``(inputs, units)`` and biases ``(units,)`` of each layer.
+        Weights ``(inputs, units)`` and biases ``(units,)`` of each layer; of several members, stacked along a new
+        first axis.
     norms_ : list of dict
         With `batch_norm`: ``scale``, ``shift``, ``mean`` and ``variance`` of each hidden layer.
     loss_, best_loss_ : float
@@ -198,6 +202,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         callbacks: Any = None,
         n_layers: int | None = None,
         layer_width: int | None = None,
+        n_members: int = 1,
         backend: str = "auto",
         threads: int | None = None,
     ) -> None:
@@ -233,6 +238,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.callbacks = callbacks
         self.n_layers = n_layers
         self.layer_width = layer_width
+        self.n_members = n_members
         self.backend = backend
         self.threads = threads
 
@@ -334,6 +340,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             scores = scores.ravel()
         return self._label_binarizer.inverse_transform(scores, threshold=0.0 if self._is_hinge else 0.5)
 
+    def _together(self, outputs: Any) -> Any:
+        """The outputs of one network, whose probabilities are the mean of those of the members."""
+        if outputs.ndim == 2 or not (self._is_multiclass and self.out_activation_ == "logistic"):
+            return super()._together(outputs)
+        # The probabilities of a member are its answers, divided by their sum: the mean is that of the quotients.
+        answers = activate("logistic", outputs)
+        limits = np.finfo(outputs.dtype)
+        shares = answers / np.maximum(np.sum(answers, axis=-1, keepdims=True), limits.tiny)
+        mean = np.clip(np.mean(shares, axis=1), limits.tiny, 1 - limits.epsneg)
+        return np.log(mean) - np.log1p(-mean)
+
     # --- what users call ----------------------------------------------------------------------------------------------
 
     @available_if(BaseMLP._check_solver)
@@ -377,8 +394,38 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._of_outputs(self._outputs(X))
 
     @available_if(_has_probabilities)
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: Any, return_std: bool = False) -> Any:
         """The probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Inputs.
+        return_std : bool, default False
+            Whether to tell how far the members agree, too: the standard deviation of their probabilities.
+
+        Returns
+        -------
+        probability : array of shape (n_samples, n_classes)
+            Columns in the order of `classes_`. Of several members, the mean of their probabilities. With a binary loss
+            and more than two classes, the answers of all classes, divided by their sum.
+        std : array of shape (n_samples, n_classes)
+            With `return_std`.
+
+        Raises
+        ------
+        ArgumentError
+            When `return_std` is asked of a single network.
+        """
+        outputs = self._outputs_of_all(X)
+        mean = self._probabilities(self._together(outputs))
+        if not return_std:
+            return mean
+        self._check_members(outputs)
+        return mean, np.std(self._of_each(self._probabilities, outputs), axis=1)
+
+    def predict_members(self, X: Any) -> Array:
+        """The probabilities of each member, whose mean is what `predict_proba` gives.
 
         Parameters
         ----------
@@ -387,11 +434,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Returns
         -------
-        array of shape (n_samples, n_classes)
-            Columns in the order of `classes_`. With a binary loss and more than two classes, the answers of all
-            classes, divided by their sum.
+        array of shape (n_samples, n_members, n_classes)
+            With ``loss="hinge"``, what `decision_function` is the mean of.
         """
-        outputs = self._outputs(X)
+        return self._of_each(self._margins if self._is_hinge else self._probabilities, self._outputs_of_all(X))
+
+    def _probabilities(self, outputs: Array) -> Array:
+        """Outputs of the network as probabilities."""
         found: Array = activate(self.out_activation_, outputs)
         if self.n_outputs_ == 1:
             return np.concatenate([1 - found, found], axis=1)
@@ -419,8 +468,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         array of shape (n_samples,) for two classes, else (n_samples, n_classes)
         """
-        found = self._outputs(X)
-        return found[:, 0] if self.n_outputs_ == 1 else found
+        return self._margins(self._outputs(X))
+
+    def _margins(self, outputs: Array) -> Array:
+        return outputs[:, 0] if self.n_outputs_ == 1 else outputs
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

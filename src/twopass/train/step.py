@@ -48,7 +48,7 @@ def make_objective(net: Layer, loss: Loss, partition: Partition) -> Callable[...
     return objective
 
 
-#: ``measure(prediction, params, target, sample_weight)`` gives the number that is descended and the one that is reported.
+#: ``measure(prediction, params, target, sample_weight)`` gives the number to descend and the one to report.
 Measure = Callable[[Any, Tree, Any, Any], tuple[Any, Any]]
 
 

@@ -53,9 +53,9 @@ def mean_prediction(loss: str | Loss, outputs: Array, axis: int = 1) -> Array:
     function = get(loss)
     keywords = function.keywords if isinstance(function, functools.partial) else {}
     plain = function.func if isinstance(function, functools.partial) else function
-    if plain is poisson and not keywords.get("log_input", True):
-        plain = None
     mean: Callable[[Array, int], Array] = _MEANS.get(plain, np.mean)
+    if plain is poisson and not keywords.get("log_input", True):
+        mean = np.mean
     return mean(outputs, axis)
 
 
