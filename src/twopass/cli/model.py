@@ -52,14 +52,17 @@ def parse_sizes(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def make_network(encoder: Encoder, hidden: Sequence[int], activation: str, dropout: float) -> nn.Sequential:
-    """Return a multilayer perceptron with the outputs that the encoder's target needs."""
+def make_network(
+    encoder: Encoder, hidden: Sequence[int], activation: str, dropout: float, members: int = 1
+) -> nn.Layer:
+    """Return a multilayer perceptron with the outputs that the encoder's target needs, or several side by side."""
     layers: list[nn.Layer] = []
     for size in hidden:
         layers.append(nn.Dense(size, activation=activation))
         if dropout:
             layers.append(nn.Dropout(dropout))
-    return nn.Sequential(*layers, nn.Dense(encoder.target.size))
+    net = nn.Sequential(*layers, nn.Dense(encoder.target.size))
+    return net if members == 1 else nn.Ensemble(net, members)
 
 
 def make_optimizer(name: str, learning_rate: Any) -> optim.Optimizer:
@@ -103,16 +106,43 @@ class Fitted:
         return cls(Trainer.load(folder), Encoder.from_config(extra["encoder"]))
 
     def predict(self, table: Table) -> dict[str, Array]:
-        """Return the predictions for a table's rows as columns: the class and its probability, or the number."""
-        outputs = self.trainer.predict(self.encoder.inputs(table))
-        predictions = {"prediction": self.encoder.target.decode(outputs)}
-        if self.encoder.task == "classification":
+        """Return the predictions for a table's rows as columns: the class and its probability, or the number.
+
+        Of several networks also the spread, the standard deviation of what they predict: of that probability, or of the
+        number.
+        """
+        of_all = self.trainer.predict(self.encoder.inputs(table))
+        outputs, target = self.together(of_all), self.encoder.target
+        predictions = {"prediction": target.decode(outputs)}
+        chosen = outputs.argmax(axis=1)
+        if isinstance(target, Category):
             predictions["probability"] = nn.softmax(outputs).max(axis=1)
+        if self.is_ensemble:
+            each = np.moveaxis(of_all, 1, 0)
+            told = [
+                nn.softmax(own)[np.arange(len(own)), chosen] if isinstance(target, Category) else target.decode(own)
+                for own in each
+            ]
+            predictions["spread"] = np.std(told, axis=0)
         return predictions
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether there are several networks."""
+        return isinstance(self.trainer.net, nn.Ensemble)
+
+    def together(self, outputs: Array) -> Array:
+        """The outputs of the network; of several, outputs that stand for the mean of what they predict."""
+        found: Array = nn.losses.mean_prediction(self.trainer.loss, outputs) if self.is_ensemble else outputs
+        return found
+
+    def outputs(self, x: Array) -> Array:
+        """Return what `together` makes of the outputs for encoded rows."""
+        return self.together(self.trainer.predict(x))
 
     def report(self, x: Array, y: Array) -> dict[str, float]:
         """Return how good the predictions for encoded rows are, errors in the units of the target."""
-        return {**quality(self.encoder.target, self.trainer.predict(x), y), "loss": self.trainer.evaluate(x, y)["loss"]}
+        return {**quality(self.encoder.target, self.outputs(x), y), "loss": self.trainer.evaluate(x, y)["loss"]}
 
 
 def quality(target: Target, outputs: Array, y: Array) -> dict[str, float]:

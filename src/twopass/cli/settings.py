@@ -28,6 +28,8 @@ class Settings:
     epochs, batch_size : int
     early_stopping : int or None
         Epochs without a better validation loss that are tolerated.
+    members : int
+        Networks that are trained side by side.
     """
 
     hidden: str
@@ -39,6 +41,7 @@ class Settings:
     epochs: int
     batch_size: int
     early_stopping: int | None
+    members: int = 1
 
 
 def for_dataset() -> Settings:

@@ -79,6 +79,15 @@ def train(
     dropout: Annotated[
         float | None, typer.Option(metavar="RATE", help="Dropout after each hidden layer.", rich_help_panel=_NETWORK)
     ] = None,
+    members: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Networks to train side by side; predictions are the mean of theirs.",
+            rich_help_panel=_NETWORK,
+        ),
+    ] = None,
     loss: Annotated[
         str | None,
         typer.Option(
@@ -166,6 +175,7 @@ def train(
         "hidden": hidden,
         "activation": activation,
         "dropout": dropout,
+        "members": members,
         "optimizer": optimizer,
         "learning_rate": learning_rate,
         "schedule": schedule,
@@ -254,7 +264,9 @@ def _trainer(encoder: data.Encoder, settings: Settings, loss: str | None, n_rows
     if settings.schedule == "one-cycle" and steps >= _FEWEST_STEPS:
         rate = optim.schedules.one_cycle(settings.learning_rate, steps)
     return Trainer(
-        model.make_network(encoder, model.parse_sizes(settings.hidden), settings.activation, settings.dropout),
+        model.make_network(
+            encoder, model.parse_sizes(settings.hidden), settings.activation, settings.dropout, settings.members
+        ),
         _loss(loss, model.LOSSES[encoder.task]),
         model.make_optimizer(settings.optimizer, rate),
         metrics=("accuracy",) if encoder.task == "classification" else ("r2",),
