@@ -97,13 +97,15 @@ def show_plan(
     network = model.make_network(encoder, sizes[1:-1], settings.activation, settings.dropout, settings.members)
     whole, *_ = nn.summary_rows(network, (encoder.n_inputs,))
     epochs = f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}"
-    several = f"{settings.members} of " if settings.members > 1 else ""
+    layers = " -> ".join(map(str, sizes))
+    if settings.members > 1:
+        layers = f"{settings.members} x ({layers})"
     training = f"{epochs}, batches of {settings.batch_size}, {settings.optimizer}, "
     training += f"{settings.learning_rate:g} {settings.schedule}"
     fields = {
         "data": f"{name}: {n_train:,} rows to train on, {n_validation:,} to validate, {n_test:,} to test",
         "target": f"{encoder.target.name} ({encoder.task})",
-        "network": f"{several}{' -> '.join(map(str, sizes))}, {whole.parameters:,} parameters",
+        "network": f"{layers}, {whole.parameters:,} parameters",
         "training": training,
     }
     if weights is not None:
