@@ -16,7 +16,7 @@ from twopass.errors import ArgumentError, ModelError, compose, unknown_name
 from twopass.io import load_model
 from twopass.train import Trainer
 
-__all__ = ["LOSSES", "Fitted", "is_unbalanced", "make_network", "make_optimizer", "parse_sizes", "quality"]
+__all__ = ["LOSSES", "Fitted", "decays", "is_unbalanced", "make_network", "make_optimizer", "parse_sizes", "quality"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -65,17 +65,28 @@ def make_network(
     return net if members == 1 else nn.Ensemble(net, members)
 
 
-def make_optimizer(name: str, learning_rate: Any) -> optim.Optimizer:
-    """Return the optimizer with a name such as ``"adam"``, and a learning rate or a schedule of it.
+def make_optimizer(name: str, learning_rate: Any, weight_decay: float | None = None) -> optim.Optimizer:
+    """Return the optimizer with a name such as ``"adam"``, a learning rate or a schedule of it, and a weight decay.
 
     Raises
     ------
     ArgumentError
-        When there is none of this name.
+        When there is none of this name, or it has no weight decay.
     """
     if name.lower() not in _OPTIMIZERS:
         raise ArgumentError(unknown_name("optimizer", name, _OPTIMIZERS))
-    return _OPTIMIZERS[name.lower()](learning_rate=learning_rate)
+    kind = _OPTIMIZERS[name.lower()]
+    if weight_decay is None:
+        return kind(learning_rate=learning_rate)
+    if not decays(name):
+        what = f"{kind.__name__} has no weight decay"
+        raise ArgumentError(compose(what, instead="Write --optimizer adamw, or leave --weight-decay out."))
+    return kind(learning_rate=learning_rate, weight_decay=weight_decay)
+
+
+def decays(name: str) -> bool:
+    """Whether the optimizer with a name has a weight decay."""
+    return "weight_decay" in getattr(_OPTIMIZERS.get(name.lower()), "__dataclass_fields__", ())
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

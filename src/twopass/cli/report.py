@@ -102,6 +102,8 @@ def show_plan(
         layers = f"{settings.members} x ({layers})"
     training = f"{epochs}, batches of {settings.batch_size}, {settings.optimizer}, "
     training += f"{settings.learning_rate:g} {settings.schedule}"
+    if settings.weight_decay is not None:
+        training += f", weight decay {settings.weight_decay:g}"
     fields = {
         "data": f"{name}: {n_train:,} rows to train on, {n_validation:,} to validate, {n_test:,} to test",
         "target": f"{encoder.target.name} ({encoder.task})",

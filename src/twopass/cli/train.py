@@ -109,6 +109,10 @@ def train(
         Literal["one-cycle", "constant"] | None,
         typer.Option(help="How the learning rate changes.", rich_help_panel=_TRAINING),
     ] = None,
+    weight_decay: Annotated[
+        float | None,
+        typer.Option(metavar="RATE", min=0.0, help="How fast AdamW lets weights decay.", rich_help_panel=_TRAINING),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Passes over the rows.", rich_help_panel=_TRAINING)
     ] = None,
@@ -179,6 +183,7 @@ def train(
         "optimizer": optimizer,
         "learning_rate": learning_rate,
         "schedule": schedule,
+        "weight_decay": weight_decay,
         "epochs": epochs,
         "batch_size": batch_size,
         "early_stopping": early_stopping,
@@ -255,6 +260,8 @@ def _reading(source: str, quiet: bool) -> contextlib.AbstractContextManager[obje
 
 
 def _settings(defaults: Settings, given: dict[str, Any]) -> Settings:
+    if given["optimizer"] is not None and not model.decays(given["optimizer"]):
+        defaults = dataclasses.replace(defaults, weight_decay=None)  # it was that of another optimizer
     return dataclasses.replace(defaults, **{name: value for name, value in given.items() if value is not None})
 
 
@@ -268,7 +275,7 @@ def _trainer(encoder: data.Encoder, settings: Settings, loss: str | None, n_rows
             encoder, model.parse_sizes(settings.hidden), settings.activation, settings.dropout, settings.members
         ),
         _loss(loss, model.LOSSES[encoder.task]),
-        model.make_optimizer(settings.optimizer, rate),
+        model.make_optimizer(settings.optimizer, rate, settings.weight_decay),
         metrics=("accuracy",) if encoder.task == "classification" else ("r2",),
         seed=seed,
     )
