@@ -75,13 +75,13 @@ def make_optimizer(name: str, learning_rate: Any, weight_decay: float | None = N
     """
     if name.lower() not in _OPTIMIZERS:
         raise ArgumentError(unknown_name("optimizer", name, _OPTIMIZERS))
-    kind = _OPTIMIZERS[name.lower()]
-    if weight_decay is None:
-        return kind(learning_rate=learning_rate)
-    if not decays(name):
+    kind: Any = _OPTIMIZERS[name.lower()]
+    if weight_decay is not None and not decays(name):
         what = f"{kind.__name__} has no weight decay"
         raise ArgumentError(compose(what, instead="Write --optimizer adamw, or leave --weight-decay out."))
-    return kind(learning_rate=learning_rate, weight_decay=weight_decay)
+    options = {} if weight_decay is None else {"weight_decay": weight_decay}
+    made: optim.Optimizer = kind(learning_rate=learning_rate, **options)
+    return made
 
 
 def decays(name: str) -> bool:

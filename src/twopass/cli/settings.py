@@ -56,9 +56,9 @@ def for_table(n_rows: int) -> Settings:
     """For a table with so many rows to train on.
 
     The larger the table, the wider the network and the batches, and the fewer the epochs. Early stopping waits for a
-    third of the epochs, because the loss falls most when the learning rate does, at the end of the cycle. Few rows leave
-    much to chance: there the mean of several networks is better than one, and decaying weights keep them near a linear
-    model.
+    third of the epochs, because the loss falls most when the learning rate does, at the end of the cycle. Few rows
+    leave much to chance: there the mean of several networks is better than one, and decaying weights keep them near a
+    linear model.
 
     Examples
     --------
