@@ -79,3 +79,16 @@ def test_there_is_at_least_one(twopass, houses: Path) -> None:
     outcome = twopass("train", str(houses), "--target", "price", "--members", "0")
     assert outcome.status == 2
     assert "--members" in outcome.err
+
+
+def test_small_tables_have_several_and_any_optimizer(twopass, houses: Path) -> None:
+    plan = ("train", str(houses), "--target", "price", "--dry-run")
+    assert "network   5 x (5 -> 64 -> 64 -> 1)" in twopass(*plan).out
+    assert "adamw, 0.003 one-cycle, weight decay 1\n" in twopass(*plan).out
+    assert "network   5 -> 64 -> 64 -> 1" in twopass(*plan, "--members", "1").out
+    assert "adam, 0.003 one-cycle\n" in twopass(*plan, "--optimizer", "adam").out
+    assert "weight decay 0.1\n" in twopass(*plan, "--weight-decay", "0.1").out
+    options = ["--optimizer", "adam", "--weight-decay", "0.1"]
+    outcome = twopass("train", str(houses), "--target", "price", *options)
+    assert outcome.err == "twopass: Adam has no weight decay. Write --optimizer adamw, or leave --weight-decay out.\n"
+    assert twopass("train", str(houses), "--target", "price", "--optimizer", "adam", "--epochs", "1").status == 0

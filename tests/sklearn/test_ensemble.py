@@ -103,9 +103,9 @@ def test_two_classes_margins_and_labels():
 
 
 @pytest.mark.parametrize("targets", [V, np.stack([V, -V], axis=1)], ids=["one", "two"])
-@pytest.mark.parametrize("loss", ["squared_error", "poisson", "huber"])
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "huber", tp.nn.poisson])
 def test_numbers_have_mean_and_spread(loss, targets):
-    targets = np.abs(targets) if loss == "poisson" else targets
+    targets = np.abs(targets) if loss in ("poisson", tp.nn.poisson) else targets
     model = regressor(loss=loss).fit(U, targets)
     each = model.predict_members(U)
     mean, std = model.predict(U, return_std=True)

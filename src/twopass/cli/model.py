@@ -125,15 +125,14 @@ class Fitted:
         of_all = self.trainer.predict(self.encoder.inputs(table))
         outputs, target = self.together(of_all), self.encoder.target
         predictions = {"prediction": target.decode(outputs)}
-        chosen = outputs.argmax(axis=1)
         if isinstance(target, Category):
             predictions["probability"] = nn.softmax(outputs).max(axis=1)
         if self.is_ensemble:
             each = np.moveaxis(of_all, 1, 0)
-            told = [
-                nn.softmax(own)[np.arange(len(own)), chosen] if isinstance(target, Category) else target.decode(own)
-                for own in each
-            ]
+            if isinstance(target, Category):
+                told = nn.softmax(each)[:, np.arange(len(outputs)), outputs.argmax(axis=1)]
+            else:
+                told = np.stack([target.decode(own) for own in each])
             predictions["spread"] = np.std(told, axis=0)
         return predictions
 

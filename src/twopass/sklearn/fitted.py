@@ -11,11 +11,12 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from twopass import nn
 from twopass.errors import ArgumentError, compose
 from twopass.nn.types import Array
 from twopass.sklearn import saving
 from twopass.sklearn.network import Architecture, activate, mean_outputs
-from twopass.sklearn.objectives import Objective
+from twopass.sklearn.objectives import Objective, function_of
 from twopass.sklearn.rows import blocks
 from twopass.train.sensitivity import input_gradients
 
@@ -56,7 +57,8 @@ class Fitted(BaseEstimator):
         """The outputs of one network; of several, outputs that stand for the mean of what they predict."""
         if outputs.ndim == 2:
             return outputs
-        return mean_outputs(self.out_activation_, self._objective().loss, outputs)
+        is_normal = function_of(self._objective().loss) is nn.gaussian_nll
+        return mean_outputs(self.out_activation_, is_normal, outputs)
 
     @staticmethod
     def _check_members(outputs: Array) -> None:

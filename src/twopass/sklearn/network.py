@@ -182,12 +182,13 @@ def activate(name: str, outputs: Any) -> Any:
 _LOSSES_OF_ACTIVATIONS = {"softmax": "softmax_cross_entropy", "logistic": "binary_cross_entropy", "exp": "poisson"}
 
 
-def mean_outputs(name: str, loss: Any, outputs: Any) -> Any:
+def mean_outputs(name: str, is_normal: bool, outputs: Any) -> Any:
     """The outputs of several networks, (n_samples, n_members, n_outputs), as outputs that are the mean of them.
 
-    Activated, they are the mean of the activated outputs.
+    Activated, they are the mean of the activated outputs; means and log-variances, those of the mixture.
     """
-    return nn.losses.mean_prediction(_LOSSES_OF_ACTIVATIONS.get(name, loss), outputs)
+    own = "gaussian_nll" if is_normal else "mean_squared_error"
+    return nn.losses.mean_prediction(_LOSSES_OF_ACTIVATIONS.get(name, own), outputs)
 
 
 def frozen(params: Any, dtype: np.dtype[Any]) -> Any:
