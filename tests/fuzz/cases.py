@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from twopass.program.interpreter import addresses, domains, run_kernel
-from twopass.program.ir import Access, Argument, Buffer, Kernel, Launch, Program
+from twopass.program.interpreter import addresses, run_kernel
+from twopass.program.ir import Access, Argument, Buffer, Kernel, Launch, Program, domains
 from twopass.program.printer import listing
 
 Array = np.ndarray[Any, Any]

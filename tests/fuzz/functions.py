@@ -31,7 +31,7 @@ np.where({a} > 0, np.sqrt(np.abs({a})), {x}) ; np.clip({a}, -1, {b}) ; np.abs({a
 np.sqrt(1 + {a} ** 2) ; np.tanh({a}) ; np.sin({a}) ; np.cos({a}) ; np.arctan({a}) ; np.arctan2({a}, 2 + np.abs({b}))
 np.hypot({a}, 1 + np.abs({b})) ; 1 / (1 + np.exp(-{a})) ; np.logaddexp({a}, {b}) ; np.sinh(np.tanh({a}))
 np.cosh(np.tanh({a})) ; np.sign({a}) * {b} ; np.power(1 + np.abs({a}), {x})
-np.power(np.abs({a}) + 0.5, np.tanh({b})) ; np.floor({a} * 3 + 0.3) ; np.copysign({a}, {b}) ; np.arcsinh({a})
+np.power(np.abs({a}) + 0.5, np.tanh({b})) ; np.floor({a} * 3 + 0.31416) ; np.copysign({a}, {b}) ; np.arcsinh({a})
 np.arcsin(0.9 * np.tanh({a})) ; np.cbrt(1 + {a} ** 2) ; np.exp2(np.tanh({a})) ; np.log2(2 + np.abs({a})) ; {a} * {p}
 {a} * {i} ; {a} + {n} ; np.multiply({a}, {b}) ; np.add({a}, {x}) ; np.fmax({a}, {b}) ; np.reciprocal(1 + {a} ** 2)
 np.sum({a}) ; np.sum({a}, axis={ax}) ; np.sum({a}, axis={axes}, keepdims={keep}) ; {a}.sum(axis={ax}, keepdims=True)
@@ -55,11 +55,11 @@ np.mean({i}, axis={ax}) ; np.where({p}, {a}, {i}) ; np.zeros_like({a}) + {a} ; n
 np.arange(4) * np.mean({a}) ; np.full((2, 2), {x}) @ np.ones((2, 3)) * np.sum({a}) ; np.sort({a}, axis={ax})
 {a}.astype(np.float32) ; {a}.astype(np.float64) ; {i}.astype(np.float64) ; {p}.astype(np.float32) ; np.deg2rad({a})
 np.rad2deg(np.tanh({a})) ; np.degrees(np.sin({a})) ; np.radians({a}) ; np.fabs({a}) ; np.positive({a})
-np.heaviside({a}, 0.5) ; np.fmod({a} + 0.3, 1.5) ; np.remainder({a} + 0.3, -1.25) ; ({a} + 0.3) // 0.75
-({a} + 0.3) % 2 ; np.trunc({a} * 2 + 0.3) ; np.rint({a} + 0.1) ; np.ceil({a} * 3 + 0.3) ; np.arccos(0.9 * np.sin({a}))
-np.arctanh(0.9 * np.sin({a})) ; np.arccosh(1.5 + {a} ** 2) ; np.logaddexp2({a}, {b})
+np.heaviside({a}, 0.5) ; np.fmod({a} + 0.31416, 1.5) ; np.remainder({a} + 0.31416, -1.25) ; ({a} + 0.31416) // 0.75
+({a} + 0.31416) % 2 ; np.trunc({a} * 2 + 0.31416) ; np.rint({a} + 0.10317) ; np.ceil({a} * 3 + 0.31416)
+np.arccos(0.9 * np.sin({a})) ; np.arctanh(0.9 * np.sin({a})) ; np.arccosh(1.5 + {a} ** 2) ; np.logaddexp2({a}, {b})
 np.float_power(np.abs({a}) + 0.5, {x}) ; np.ldexp({a}, 2) ; np.tan(np.tanh({a})) ; np.fmin({a}, {b})
-np.log10(1 + np.abs({a})) ; np.round({a} + 0.03, 1) ; np.nan_to_num({a}) ; np.ptp({a}, axis={ax})
+np.log10(1 + np.abs({a})) ; np.round({a} + 0.03183, 1) ; np.nan_to_num({a}) ; np.ptp({a}, axis={ax})
 np.median({a}, axis={ax}) ; np.linalg.norm({a}) ; np.linalg.norm({a}, axis={ax}) ; np.kron({a}, {b})
 np.cumprod(np.tanh({a})) ; np.sinc({a}) ; np.average({a}, axis={ax}) ; np.triu({a}, 1) ; np.rot90({a})
 np.searchsorted(np.arange(5.0), {a}) * 0.5 ; np.nansum({a}, axis={ax}) ; np.nanmax({a})
@@ -70,7 +70,7 @@ _INTEGERS = """
 {i} + {j} ; {i} * {n} ; {i} - {n} ; {i} // 3 ; {i} % 5 ; np.maximum({i}, {j}) ; np.where({p}, {i}, {j}) ; -{i}
 np.abs({i}) ; {i} ** 2 ; np.sum({i}, axis={ax}) ; np.sum({p}) ; np.sum({p}, axis={ax}) ; np.max({i}, axis={ax})
 np.argmax({a}, axis={ax}) ; np.argmin({a}) ; {i} & {j} ; {i} | 7 ; {i} ^ {j} ; {i} << 2 ; {i} >> 1 ; ~{i} ; {i}[{at}]
-{i}.T ; np.reshape({i}, {shape}) ; np.concatenate([{i}, {j}]) ; np.floor({a} * 2 + 0.3).astype(np.int64)
+{i}.T ; np.reshape({i}, {shape}) ; np.concatenate([{i}, {j}]) ; np.floor({a} * 2 + 0.31416).astype(np.int64)
 {p}.astype(np.int32) ; np.arange(5) + {n} ; np.argsort({a}, axis={ax}) ; np.count_nonzero({p})
 """
 _BOOLEANS = """

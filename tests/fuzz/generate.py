@@ -258,7 +258,8 @@ def contraction(
     body.grow(int(rng.integers(0, 6)), dtypes, operators=operators)
     stores = _results(rng, body, domain, columns, overhang, accesses, memory)
     kernel = Contraction(
-        batch, m, n, k, dtype, left.access, right.access, tuple(accesses), tuple(body.lines), stores, columns, rows
+        *(batch, m, n, k, dtype, left.access, right.access, tuple(accesses), tuple(body.lines), stores, columns, rows),
+        by_rows=not batch and bool(rng.random() < 0.3),
     )
     return memory.case(kernel)
 

@@ -75,6 +75,26 @@ def test_the_determinant_of_a_singular_matrix(name):
     np.testing.assert_allclose(*twice, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", SINGULAR)
+def test_the_same_in_compiled_code_and_in_a_batch(name):
+    a = SINGULAR[name]
+    tangent = RNG.normal(size=a.shape).astype(a.dtype)
+
+    def second(a):
+        return tp.hvp(lambda a: np.real(np.linalg.det(a)), (a,), (tangent,))[0]
+
+    np.testing.assert_allclose(tp.compile(second, backend="numpy")(a), second(a), atol=1e-12)
+    np.testing.assert_allclose(tp.vmap(second)(np.stack([a + tangent, a]))[1], second(a), atol=1e-12)
+
+
+def test_third_derivative_of_a_determinant_near_a_singular_matrix():
+    """The formula has lost its digits there."""
+    third = tp.grad(tp.grad(tp.grad(lambda t: np.linalg.det(np.ones((3, 3)) + t * A))))
+    assert np.isnan(third(0.0)) and np.isnan(tp.compile(third, backend="numpy")(0.0))
+    small = tp.grad(tp.grad(tp.grad(lambda t: np.linalg.det(np.ones((2, 2)) + t * A[:2, :2]))))
+    assert small(0.0) == 0.0
+
+
 def test_third_derivative_of_a_determinant():
     direction = RNG.normal(size=A.shape)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from twopass.sklearn import MLPClassifier, MLPRegressor
+from twopass.sklearn import MLPClassifier, MLPMultiTask, MLPRegressor
 
 ESTIMATORS = [
     MLPClassifier(),
     MLPRegressor(),
+    MLPMultiTask(),
     MLPClassifier(solver="lbfgs", max_iter=40, class_weight="balanced", n_layers=2, layer_width=10),
     MLPClassifier(n_members=3, hidden_layer_sizes=20),
     MLPRegressor(n_members=3, hidden_layer_sizes=50),

@@ -14,7 +14,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 
 import twopass as tp
 from twopass.errors import ArgumentError
-from twopass.sklearn import MLPClassifier, MLPRegressor
+from twopass.sklearn import MLPClassifier, MLPMultiTask, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -189,3 +189,26 @@ def test_the_spread_of_one_network_is_none():
     np.testing.assert_array_equal(alone.predict_members(X)[:, 0], alone.predict_proba(X))
     with pytest.raises(ValueError, match="'n_members' parameter"):
         classifier(n_members=0).fit(X, Y)
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "focal"])
+def test_several_targets_of_several_classes(loss):
+    targets = np.stack([Y, Y == 1], axis=1).astype(int)
+    model = classifier(loss=loss).fit(X, targets)
+    each = model.predict_members(X)
+    mean, std = model.predict_proba(X, return_std=True)
+    assert [own.shape for own in each] == [(150, 3, 3), (150, 3, 2)]
+    for own, expected, spread in zip(each, mean, std, strict=True):
+        np.testing.assert_allclose(own.mean(axis=1), expected, rtol=1e-12)
+        np.testing.assert_allclose(own.std(axis=1), spread, rtol=1e-12)
+    np.testing.assert_array_equal(model.predict(X)[:, 0], mean[0].argmax(axis=1))
+    alone = classifier(loss=loss, n_members=1).fit(X, targets)
+    np.testing.assert_allclose(model.coefs_[0][0], alone.coefs_[0], rtol=0, atol=1e-9)
+
+
+def test_targets_of_both_kinds():
+    targets = np.array(list(zip(Y.astype(str), X[:, 2], strict=True)), dtype=object)
+    options = {"hidden_layer_sizes": 8, "max_iter": 5, "random_state": 0, "backend": "numpy"}
+    alone, together = (MLPMultiTask(**options, n_members=n).fit(X[:, :2], targets) for n in (1, 3))
+    np.testing.assert_allclose(together.coefs_[0][0], alone.coefs_[0], rtol=0, atol=1e-9)
+    assert together.predict(X[:, :2]).shape == (150, 2)

@@ -325,7 +325,7 @@ def test_the_pace_grows_slowly_and_falls_at_once() -> None:
     pace, counts = native.Pace(), []
     for _ in range(8):
         counts.append(pace.count)
-        pace.learn(pace.count, 0.9e-5 * pace.count)
+        pace.learn(pace.count, 1.8e-5 * pace.count)
     assert counts == [1, 8, 64, 512, 4096, 4444, 4444, 4444]
     pace.learn(3, 1.0 * 3)
     assert pace.count == 1

@@ -477,3 +477,11 @@ def custom_rule(
         return function.with_options(options)(*args) if options else function(*args)
 
     return with_rule
+
+
+def _by_protocol(f: Function, vjp: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """A call of a function that brings its own pullback; see `twopass.pullbacks`."""
+    return custom_rule(f, vjp=vjp)(*args, **options)
+
+
+Array.__custom_rule__ = staticmethod(_by_protocol)

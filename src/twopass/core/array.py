@@ -15,7 +15,7 @@ import functools
 import inspect
 import operator
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -351,6 +351,8 @@ class Array:
     __slots__ = ("__weakref__", "_mark", "_primal", "_trace", "_version", "_view")
     __hash__ = None  # type: ignore[assignment]  # as for ndarray
     __array_priority__ = 1000.0
+    #: What `twopass.pullbacks` hands calls to; `twopass.api.custom` puts it here.
+    __custom_rule__: ClassVar[Any] = None
 
     def __init__(self, trace: Trace, primal: Any, mark: Any) -> None:
         self._trace = trace

@@ -108,7 +108,7 @@ class Trace:
     differentiates = False
 
     def __init__(self) -> None:
-        self.level = next(_levels)
+        self.level: float = next(_levels)
         self.closed = False
 
     def record(

@@ -28,6 +28,8 @@ from twopass.errors import UnsupportedOperatorError, compose
 from twopass.graph.capture import GraphTrace, running
 from twopass.graph.interpreter import evaluate
 from twopass.graph.ir import Graph
+from twopass.rules.gauge import determined
+from twopass.rules.infinitesimal import GAUGE, slope_in, standard
 from twopass.rules.kinds import batching, call, operand
 
 __all__ = ["Loop", "capture_scan", "scan"]
@@ -365,9 +367,14 @@ def _tangents_of(body: Graph, values: Sequence[Any], directions: dict[int, Any])
     found = []
     for output in evaluate(body, inputs):
         own = isinstance(output, Array) and output._trace is trace and output._mark is not None
-        found.append(output._mark if own else np.zeros_like(as_array(output)))
+        found.append(_settled(output._mark, output) if own else np.zeros_like(as_array(output)))
     trace.closed = True
     return found
+
+
+def _settled(mark: Any, output: Any) -> Any:
+    """A tangent for the next step, which must not depend on what a decomposition leaves open in this one."""
+    return standard(determined(mark, output, slope_in(mark, GAUGE)))
 
 
 def _cotangents_of(body: Graph, values: Sequence[Any], wanted: Sequence[int], seeds: dict[int, Any]) -> list[Any]:
@@ -381,7 +388,7 @@ def _cotangents_of(body: Graph, values: Sequence[Any], wanted: Sequence[int], se
         if i in seeds and isinstance(output, Array) and output._trace is trace and output._mark is not None:
             marked.append((output._mark, seeds[i]))
     trace.closed = True
-    return trace.pull_back(marked, range(len(wanted)))
+    return [standard(cotangent) for cotangent in trace.pull_back(marked, range(len(wanted)))]
 
 
 def _decay(arrays: list[Any]) -> list[Any]:

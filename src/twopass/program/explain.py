@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from twopass.program.interpreter import addresses, domains
-from twopass.program.ir import Call, Contraction, Kernel, Launch, Program, Repeat, Statement, tasks
+from twopass.program.interpreter import addresses
+from twopass.program.ir import Call, Contraction, Kernel, Launch, Program, Repeat, Statement, domains, tasks
 from twopass.program.printer import unit
 from twopass.program.scalar import OPERATORS, REDUCTIONS
 

@@ -27,10 +27,11 @@ from twopass.program.ir import (
     Program,
     Repeat,
     Statement,
+    domains,
 )
 from twopass.program.scalar import OPERATORS, REDUCTIONS
 
-__all__ = ["addresses", "domains", "interpret", "run_kernel"]
+__all__ = ["addresses", "interpret", "run_kernel"]
 
 Array = np.ndarray[Any, Any]
 #: Gives a value of a kernel in place of the one that was computed; see `run_kernel`.
@@ -83,14 +84,6 @@ def _in_panels(panels: Panels, rows: int, columns: int) -> Array:
         if first >= columns:
             break
     return found
-
-
-def domains(kernel: Kernel) -> list[tuple[int, ...]]:
-    """The domain of each access of a kernel, in the order of a launch's arguments."""
-    if isinstance(kernel, Loop):
-        return [kernel.domain] * (len(kernel.inputs) + len(kernel.stores))
-    left, right = (*kernel.batch, kernel.m, kernel.k), (*kernel.batch, kernel.k, kernel.n)
-    return [left, right] + [(*kernel.batch, kernel.m, kernel.n)] * (len(kernel.inputs) + len(kernel.stores))
 
 
 # --- kernels ----------------------------------------------------------------------------------------------------------

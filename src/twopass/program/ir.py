@@ -49,6 +49,7 @@ __all__ = [
     "Repeat",
     "Statement",
     "Store",
+    "domains",
     "tasks",
 ]
 
@@ -209,6 +210,8 @@ class Contraction:
     columns, rows : tuple of int
         Lengths of the blocks that n and m are cut into: the tile of a thread's task is one of each. The last block of
         columns may reach beyond n (into the slack).
+    by_rows : bool
+        Whether a task is a block of rows with all its columns instead; there is no batch then.
     """
 
     batch: tuple[int, ...]
@@ -223,6 +226,7 @@ class Contraction:
     stores: tuple[Store, ...]
     columns: tuple[int, ...]
     rows: tuple[int, ...]
+    by_rows: bool = False
 
 
 Kernel = Loop | Contraction
@@ -232,11 +236,21 @@ def tasks(kernel: Kernel) -> int:
     """Into how many pieces of work a kernel can be cut; a launch may be given any range of them.
 
     Those of a contraction are numbered with the block of rows fastest, then the block of columns, then the batch: a
-    thread that has a range of tasks has whole panels.
+    thread that has a range of tasks has whole panels; or whole rows, if they go `by_rows`.
     """
     if isinstance(kernel, Contraction):
+        if kernel.by_rows:
+            return len(kernel.rows)
         return math.prod(kernel.batch) * len(kernel.columns) * len(kernel.rows)
     return -(-kernel.domain[0] // kernel.block) if kernel.block and kernel.domain else 1
+
+
+def domains(kernel: Kernel) -> list[tuple[int, ...]]:
+    """The domain of each access of a kernel, in the order of a launch's arguments."""
+    if isinstance(kernel, Loop):
+        return [kernel.domain] * (len(kernel.inputs) + len(kernel.stores))
+    left, right = (*kernel.batch, kernel.m, kernel.k), (*kernel.batch, kernel.k, kernel.n)
+    return [left, right] + [(*kernel.batch, kernel.m, kernel.n)] * (len(kernel.inputs) + len(kernel.stores))
 
 
 # --- statements -------------------------------------------------------------------------------------------------------

@@ -224,7 +224,8 @@ def _loops(kernel: Kernel, axes: Sequence[str]) -> str:
     if isinstance(kernel, Contraction):
         lengths = [*kernel.batch, kernel.m, kernel.n]
         product = ", ".join(f"{axis} in {n}" for axis, n in zip([*axes, "k"], [*lengths, kernel.k], strict=True))
-        return f"{product}, tiles of {_runs(kernel.rows)} x {_runs(kernel.columns)}"
+        shared = ", by rows" if kernel.by_rows else ""
+        return f"{product}, tiles of {_runs(kernel.rows)} x {_runs(kernel.columns)}{shared}"
     outer = len(kernel.domain) - kernel.inner
     loops = [f"{axis} in {n}" for axis, n in zip(axes, kernel.domain, strict=True)]
     blocks = f", blocks of {kernel.block}" if kernel.block else ""

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from twopass.program.interpreter import addresses, domains
+from twopass.program.interpreter import addresses
 from twopass.program.ir import (
     Access,
     Argument,
@@ -32,6 +32,7 @@ from twopass.program.ir import (
     Repeat,
     Statement,
     Store,
+    domains,
 )
 from twopass.program.scalar import DTYPES, OPERATORS, REDUCTIONS, result_dtype
 
@@ -188,6 +189,7 @@ def _verify_product(kernel: Contraction) -> None:
     _require(kernel.dtype in (np.float32, np.float64), f"a contraction of {kernel.dtype}")
     _require(kernel.k > 0, "a contraction that sums up nothing")
     n, columns = kernel.n, kernel.columns
+    _require(not (kernel.by_rows and kernel.batch), "tasks by rows of a stack of products")
     _require(sum(kernel.rows) == kernel.m and all(r > 0 for r in kernel.rows), f"rows {kernel.rows} of {kernel.m}")
     covers = sum(columns) >= n > sum(columns[:-1]) and all(c > 0 for c in columns)
     _require(covers, f"columns {columns} of {n}")

@@ -10,7 +10,7 @@ from twopass.core.operators import as_array
 from twopass.core.rule import detach, invoke, is_traced
 from twopass.errors import GaugeError, UnsupportedOperatorError, compose
 from twopass.rules.eigen import hermitian, hermitian_transpose
-from twopass.rules.gauge import adjoint, conjugate, diagonal, tiny
+from twopass.rules.gauge import adjoint, conjugate, diagonal, lost_where, tiny
 from twopass.rules.kinds import POSITIVE, call, composite, custom, operand
 
 __all__ = ["reduced_qr"]
@@ -74,7 +74,7 @@ def _of_full_rank(r: Any) -> Any:
     size = np.abs(diagonal(detach(r)))
     deficient = np.any(size <= tiny(size) * np.max(size, axis=-1, keepdims=True, initial=0), axis=-1)
     if is_traced(deficient):
-        return np.where(deficient[..., None, None], np.nan, r)
+        return lost_where(deficient[..., None, None], r)
     if np.any(deficient):
         why = "The leading columns depend on each other, so that those of q are an arbitrary basis."
         _refuse(why, "Use np.linalg.svd, or leave the dependent columns out.")
@@ -120,10 +120,11 @@ def _completed(q: Any) -> Any:
     unit = np.eye(rows, dtype=q.dtype)
     y = q - unit[:, :count]
     top, bottom = y[..., :count, :], y[..., count:, :]
-    known = detach(top)
-    if not is_traced(known) and np.any(np.abs(np.linalg.det(known)) < 0.5):
+    lost = (np.abs(np.linalg.det(detach(top))) < 0.5)[..., None, None]
+    if not is_traced(lost) and np.any(lost):
         _refuse_basis()
-    return unit[:, count:] + y @ np.linalg.solve(adjoint(top), adjoint(bottom))
+    top = np.where(lost, unit[:count, :count], top)
+    return lost_where(lost, unit[:, count:] + y @ np.linalg.solve(adjoint(top), adjoint(bottom)))
 
 
 def _refuse_basis() -> None:
@@ -136,6 +137,7 @@ _QRResult = type(np.linalg.qr(np.eye(1)))
 
 @composite(
     np.linalg.qr,
+    self_calling=True,
     examples=[
         *_SIGNS,
         *[call(operand(2, 4)), call(operand(3, 2), "complete"), call(operand(2, 4, 2), mode="complete")],

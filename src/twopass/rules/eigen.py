@@ -12,7 +12,6 @@ import numpy as np
 
 from twopass.core.rule import invoke, is_traced
 from twopass.rules.gauge import (
-    Phase,
     adjoint,
     conjugate,
     diagonal,
@@ -27,6 +26,8 @@ from twopass.rules.gauge import (
     told_apart,
 )
 from twopass.rules.kinds import call, composite, custom, operand
+from twopass.rules.operands import is_moving
+from twopass.rules.phase import Phase
 
 __all__ = ["hermitian", "hermitian_decomposition", "projectors"]
 
@@ -54,9 +55,9 @@ def hermitian_transpose(ct: Any, lower: bool) -> Any:
 
 def hermitian_decomposition(a: Any, *, lower: bool) -> Any:
     """Eigenvalues and eigenvectors of a Hermitian matrix, as a tuple."""
-    if is_traced(a):
+    if is_moving(a):
         return invoke(hermitian_decomposition, a, lower=lower)
-    return tuple(np.linalg.eigh(a, "L" if lower else "U"))
+    return tuple(np.linalg.eigh(a, "L" if lower else "U"))  # which is what a graph has, for its derivatives too
 
 
 def _gaps(values: Any) -> Any:
@@ -131,7 +132,7 @@ _EighResult = type(np.linalg.eigh(np.eye(1)))
 _SYMMETRIC = [call(operand(3, 3)), call(operand(2, 2), "U"), call(operand(2, 3, 3), UPLO="U"), call(a=operand(1, 1))]
 
 
-@composite(np.linalg.eigh, examples=[example.seen_by(_invariants) for example in _SYMMETRIC])
+@composite(np.linalg.eigh, examples=[example.seen_by(_invariants) for example in _SYMMETRIC], self_calling=True)
 def _eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803 - NumPy's name
     return _EighResult(*_decomposed(a, _reads_lower(UPLO)))
 

@@ -17,7 +17,6 @@ from twopass.core.rule import detach, invoke, is_traced
 from twopass.errors import DifferentiationError, compose
 from twopass.rules.eigen import projectors
 from twopass.rules.gauge import (
-    Phase,
     adjoint,
     conjugate,
     diagonal,
@@ -25,12 +24,15 @@ from twopass.rules.gauge import (
     is_absent,
     largest,
     loosened,
+    lost_where,
     over,
     scale_of,
     spun,
     told_apart,
 )
 from twopass.rules.kinds import POSITIVE, call, composite, custom, operand
+from twopass.rules.operands import is_moving
+from twopass.rules.phase import Phase
 
 __all__ = ["eigen_decomposition"]
 
@@ -39,9 +41,9 @@ _EigResult = type(np.linalg.eig(np.eye(1)))
 
 def eigen_decomposition(a: Any) -> Any:
     """Eigenvalues and eigenvectors of a square matrix, as a tuple; real if all eigenvalues of a real matrix are."""
-    if is_traced(a):
+    if is_moving(a):
         return invoke(eigen_decomposition, a)
-    return tuple(np.linalg.eig(a))
+    return tuple(np.linalg.eig(a))  # which is what a graph has, for its derivatives too
 
 
 def _parts(y: Any) -> tuple[Any, Any, Any]:
@@ -67,6 +69,13 @@ def _phase(vectors: Any) -> Phase:
 _NAME = "linalg.eig"
 
 
+def _regular(vectors: Any) -> Any:
+    """Eigenvectors; any others in the place of those that are exactly dependent, which cannot be solved for."""
+    return np.where(
+        np.linalg.det(detach(vectors))[..., None, None] == 0, np.eye(vectors.shape[-1], dtype=vectors.dtype), vectors
+    )
+
+
 def _has_derivative(values: Any, vectors: Any) -> Any:
     """Which eigenvalues have a derivative, as far as rounding lets us know.
 
@@ -75,10 +84,8 @@ def _has_derivative(values: Any, vectors: Any) -> Any:
     """
     values, vectors = detach(values), detach(vectors)
     eps = np.finfo(vectors.dtype).eps
-    try:
-        condition = np.linalg.norm(np.linalg.inv(vectors), axis=-1)
-    except np.linalg.LinAlgError:
-        condition = np.full(values.shape, np.inf, values.real.dtype)
+    condition = np.linalg.norm(np.linalg.inv(_regular(vectors)), axis=-1)
+    condition = np.where(np.linalg.det(vectors)[..., None] == 0, np.inf, condition)
     size = np.max(np.abs(values), axis=-1, keepdims=True, initial=0)
     distance = np.abs(values[..., None, :] - values[..., :, None])
     nearest = np.min(np.where(np.eye(values.shape[-1], dtype=bool), np.inf, distance), axis=-1, initial=np.inf)
@@ -87,22 +94,20 @@ def _has_derivative(values: Any, vectors: Any) -> Any:
 
 def _eig_push(slot: int, tangent: Any, y: Any, a: Any) -> Any:
     values, vectors, gaps = _parts(y)
-    inner = np.linalg.solve(vectors, tangent @ vectors)
+    inner = np.linalg.solve(_regular(vectors), tangent @ vectors)
     exists = _has_derivative(y[0], vectors)
     off_diagonal = inner * ~np.eye(values.shape[-1], dtype=bool)
     turned = vectors @ over(off_diagonal, gaps, scale=largest(inner), values=values, along=a)
     turned = turned - vectors * np.real(np.sum(conjugate(vectors) * turned, axis=-2, keepdims=True))
     phase = _phase(vectors)
     turned = spun(phase.follow(turned), vectors, None, phase.free)
-    turned = np.where(exists[..., None, :], turned, np.nan)
-    return np.where(exists, diagonal(inner), np.nan), turned
+    return lost_where(~exists, diagonal(inner)), lost_where(~exists[..., None, :], turned)
 
 
 def _eig_pull(slot: int, ct: Any, y: Any, a: Any) -> Any:
     values, vectors, gaps = _parts(y)
-    _check_not_defective(y[0], vectors)
     unit = np.eye(values.shape[-1], dtype=bool)
-    along = unit * conjugate(ct[0])[..., None, :]
+    along = unit * _unless_defective(ct[0], y[0], vectors)[..., None, :]
     if not is_absent(ct[1]):
         to_vectors = _phase(vectors).follow_back(conjugate(ct[1]))
         to_vectors = to_vectors - vectors * np.real(np.sum(conjugate(vectors) * to_vectors, axis=-2, keepdims=True))
@@ -110,13 +115,16 @@ def _eig_pull(slot: int, ct: Any, y: Any, a: Any) -> Any:
         along = along + over(
             inner * ~unit, conjugate(gaps), scale=scale_of(inner, ct[0], values), values=values, of=_NAME
         )
-    return conjugate(np.linalg.solve(adjoint(vectors), along @ adjoint(vectors)))
+    return conjugate(np.linalg.solve(adjoint(_regular(vectors)), along @ adjoint(vectors)))
 
 
-def _check_not_defective(values: Any, vectors: Any) -> None:
+def _unless_defective(to_values: Any, values: Any, vectors: Any) -> Any:
+    """Cotangents of eigenvalues; raises, or gives NaN in compiled code, where there are not enough eigenvectors."""
     exists = _has_derivative(values, vectors)
-    if is_traced(exists) or np.all(exists):
-        return
+    if is_traced(exists):
+        return lost_where(~exists, conjugate(to_values))
+    if np.all(exists):
+        return conjugate(to_values)
     lost = np.unique(detach(values)[~exists])
     what = f"np.{_NAME} has no derivative at a matrix without a full set of eigenvectors"
     why = f"Its eigenvalues {', '.join(f'{value:.6g}' for value in lost[:4])} split like a square root when it changes."
@@ -141,7 +149,7 @@ custom(
 )
 
 
-@composite(np.linalg.eig, examples=[example.seen_by(_invariants) for example in _REAL])
+@composite(np.linalg.eig, examples=[example.seen_by(_invariants) for example in _REAL], self_calling=True)
 def _eig(a: Any) -> Any:
     return _EigResult(*_loose(eigen_decomposition(as_array(a))))
 

@@ -8,9 +8,9 @@ derivative all the same, which the rules find:
 - A backward pass divides by differences of eigenvalues. Where two are equal its numerator vanishes, too, and the
   quotient is a limit (`quotient`, with the dual numbers of `twopass.rules.infinitesimal`). If the numerator does not
   vanish, the function depends on the basis, and `over` raises.
-- LAPACK makes one component of each complex vector real, and the derivative follows it (`Phase`). Where that
-  component is too small to tell the phase, the backward pass checks that the phase does not matter, and raises if it
-  does.
+- LAPACK makes one component of each complex vector real, and the derivative follows it (`twopass.rules.phase`). Where
+  that component is too small to tell the phase, the backward pass checks that the phase does not matter, and raises if
+  it does.
 
 A forward pass cannot know what will become of the vectors: between equal values it gives NaN for their derivative. If
 NaN comes out, it is repeated with tangents that are infinitesimal themselves (`divided`). Where only a phase or a basis
@@ -25,11 +25,10 @@ import numpy as np
 
 from twopass.core.rule import detach, invoke, is_traced
 from twopass.errors import GaugeError, compose
-from twopass.rules.infinitesimal import EPSILON, GAUGE, LIMITS, infinitesimal, perturb, slope_in
+from twopass.rules.infinitesimal import EPSILON, GAUGE, LIMITS, gauge_over, infinitesimal, perturb, slope_in
 from twopass.rules.kinds import NONZERO, call, custom, operand
 
 __all__ = [
-    "Phase",
     "adjoint",
     "conjugate",
     "determined",
@@ -39,9 +38,11 @@ __all__ = [
     "is_absent",
     "largest",
     "loosened",
+    "lost_where",
     "matters",
     "over",
     "quotient",
+    "rounding_of",
     "scale_of",
     "skew",
     "spun",
@@ -82,13 +83,19 @@ def is_absent(cotangent: Any) -> bool:
     return not is_traced(cotangent) and not np.any(cotangent)
 
 
-def _rounding(a: Any) -> float:
+def rounding_of(a: Any) -> float:
+    """The distance between 1 and the next number of this precision."""
     return float(np.finfo(a.dtype).eps)
 
 
 def largest(a: Any) -> Any:
     """The largest absolute value of each matrix, as a matrix of one element."""
     return np.max(np.abs(detach(a)), axis=(-2, -1), keepdims=True, initial=0)
+
+
+def lost_where(lost: Any, a: Any) -> Any:
+    """An array, but NaN where it is `lost`: so are its derivatives then, which np.where would make 0."""
+    return a * np.where(lost, np.nan, 1).astype(a.real.dtype)
 
 
 def without_slope(a: Any) -> Any:
@@ -118,7 +125,7 @@ def told_apart(values: Any, *, signed: bool = True) -> Any:
     """
 
     def slopes(values: Any) -> Any:
-        distance = np.sqrt(_rounding(values)) * np.max(np.abs(values), axis=-1, keepdims=True, initial=0)
+        distance = np.sqrt(rounding_of(values)) * np.max(np.abs(values), axis=-1, keepdims=True, initial=0)
         together = _together(values, distance)
         vanishing = np.any(np.abs(values) <= distance) and not signed
         if together is None:
@@ -149,9 +156,14 @@ def loosened(vectors: Any, equal: Any, free: Any = None) -> Any:
 
     That is within the spaces of `equal` pairs, and in the phases of those that are `free`.
     """
-    if equal is None and (free is None or not np.any(free)):
+    if not _is_open(equal, free):
         return vectors
-    return perturb(vectors, GAUGE, lambda vectors: _rotation(vectors, equal, free))
+    return perturb(vectors, gauge_over(vectors), lambda vectors: _rotation(vectors, equal, free))
+
+
+def _is_open(equal: Any, free: Any) -> bool:
+    """Whether vectors may turn; also if that is not known."""
+    return equal is not None or (free is not None and (is_traced(free) or bool(np.any(free))))
 
 
 def _rotation(vectors: Any, equal: Any, free: Any) -> Any:
@@ -167,15 +179,16 @@ def _rotation(vectors: Any, equal: Any, free: Any) -> Any:
 
 def spun(turned: Any, vectors: Any, equal: Any, free: Any = None) -> Any:
     """Tangents of vectors plus an infinitesimal rotation, where that is open: nothing of it may be left in a result."""
-    if equal is None and (free is None or not np.any(free)):
+    if not _is_open(equal, free):
         return turned
-    return turned + infinitesimal(_rotation(vectors, equal, free), GAUGE)
+    rotation = _rotation(vectors, equal, free)
+    return turned + infinitesimal(rotation, gauge_over(rotation))
 
 
 def matters(value: Any, scale: Any) -> Any:
     """Where what should vanish does not, or does so by chance, because it is stationary in the choice of the basis."""
     known, slope = detach(value), slope_in(value, GAUGE)
-    small = np.sqrt(_rounding(known)) * scale
+    small = np.sqrt(rounding_of(known)) * scale
     return (np.abs(known) > small) | (np.abs(slope) > small if slope is not None else False)
 
 
@@ -191,7 +204,7 @@ def quotient(numerator: Any, denominator: Any, scale: Any, size: Any, linear: bo
 
 def tiny(values: Any) -> float:
     """What is left of equal values, relative to their size."""
-    return 8.0 * int(values.shape[-1]) * _rounding(values)
+    return 8.0 * int(values.shape[-1]) * rounding_of(values)
 
 
 def _limit(args: Any, slopes: Any) -> tuple[Any, Any]:
@@ -204,7 +217,7 @@ def _limit(args: Any, slopes: Any) -> tuple[Any, Any]:
         zero = np.abs(below) <= tiny(below) * size
         slope = np.where(close, up / np.where(close, along, 1), np.nan)
         # The difference that the slope accounts for, up to rounding.
-        noise = np.where(zero, np.sqrt(_rounding(below)), 32 * tiny(below)) * scale
+        noise = np.where(zero, np.sqrt(rounding_of(below)), 32 * tiny(below)) * scale
         explained = close & (np.abs(known - np.where(zero, 0, slope * below)) <= noise)
         limit = np.where(explained, rise / np.where(close, run, 1), quotient(numerator, denominator, scale, size))
         value = np.where((known == 0) & (up == 0), 0 * numerator, limit)
@@ -235,25 +248,25 @@ custom(
 def over(numerator: Any, denominator: Any, *, scale: Any, values: Any, of: str = "", along: Any = None) -> Any:
     """`quotient`, where differences or sums of `values` are the denominators.
 
-    In forward mode, `along` is the matrix that the numerators are tangents of. There, closer values count as equal: the
-    slopes do not come with what tells whether they explain a difference.
+    In forward mode, `along` is the matrix that the numerators are tangents of. There, and where values are not known,
+    closer values count as equal: there are no slopes, or none that come with what tells whether they explain a
+    difference.
 
     If the numerator does not vanish with the denominator, the result of the function `of` depends on the choice of
     a basis: that raises, where the values are known.
     """
-    size = np.max(np.abs(detach(values)), axis=-1, initial=0)[..., None, None]
-    if along is not None:
-        size = size * (_rounding(denominator) ** (2 / 3) / tiny(denominator))
+    size, known = np.max(np.abs(detach(values)), axis=-1, initial=0)[..., None, None], detach(denominator)
+    if along is not None or is_traced(known):
+        size = size * (rounding_of(denominator) ** (2 / 3) / tiny(denominator))
     linear = along is not None and slope_in(along, EPSILON) is None
     result = invoke(quotient, numerator, denominator, scale, size, linear)
-    known = detach(denominator)
     zero = np.abs(known) <= tiny(known) * size
     if is_traced(zero):
-        return np.where(zero, np.nan, result)  # compiled code knows no infinitesimals
+        return lost_where(zero, result)  # compiled code knows no infinitesimals that tell values apart
     if of:
         lost = zero & np.isfinite(detach(numerator)) & matters(numerator, scale)
         if is_traced(lost):
-            return np.where(lost, np.nan, result)
+            return lost_where(lost, result)
         if np.any(lost):
             _refuse_basis(of, lost, detach(values))
     return result
@@ -283,69 +296,7 @@ def determined(tangent: Any, value: Any, chance: Any) -> Any:
     """A tangent, or NaN where it depends on what is open, as its slope `chance` in that says."""
     if chance is None:
         return tangent
-    eps = _rounding(chance)
-    scale = max(np.max(np.abs(detach(x)), initial=0, where=np.isfinite(detach(x))) for x in (tangent, value))
-    return np.where(np.abs(chance) <= np.sqrt(eps) * scale + 100 * eps, tangent, np.nan)[()]
-
-
-# --- phases ---------------------------------------------------------------------------------------------------------
-
-
-class Phase:
-    """How the phases of complex vectors (columns) are fixed: which component of each one is real.
-
-    Parameters
-    ----------
-    vectors : array of shape (..., n, k)
-        The vectors. Real ones have no phase: they are let alone.
-    real : boolean array of a shape that broadcasts with it
-        The component that is made real, if it turns out to be so.
-    of : str
-        The function whose vectors they are.
-    """
-
-    #: A smaller component magnifies rounding errors too much to fix the phase.
-    SMALLEST = 1e-4
-
-    def __init__(self, vectors: Any, real: Any, of: str) -> None:
-        self.vectors = vectors
-        self.of = of
-        #: Whose phase is not determined.
-        self.free: Any = None
-        if vectors.dtype.kind == "c":
-            known = detach(vectors)
-            definite = (np.abs(np.imag(known)) <= 8 * _rounding(known)) & (np.abs(known) >= self.SMALLEST)
-            self.real = (real & definite).astype(known.real.dtype)
-            self.fixed = np.any(self.real, axis=-2)
-            self.free = None if is_traced(self.fixed) else ~self.fixed
-
-    def _over_component(self, x: Any) -> Any:
-        """`x` divided by the real component of each vector; 0 if there is none."""
-        component = np.sum(self.real * np.real(self.vectors), axis=-2)
-        return np.where(self.fixed, x / np.where(self.fixed, component, 1), 0 * x)
-
-    def follow(self, turned: Any) -> Any:
-        """Tangents of the vectors, turned so that the component stays real."""
-        if turned.dtype.kind != "c":
-            return turned
-        angle = -self._over_component(np.sum(self.real * np.imag(turned), axis=-2))
-        return turned + self.vectors * (1j * angle)[..., None, :]
-
-    def follow_back(self, cotangents: Any) -> Any:
-        """The transpose of `follow`, in the inner product ``Re(sum(conj(a) * b))``; raises if a free phase matters."""
-        if cotangents.dtype.kind != "c":
-            return cotangents
-        turning = np.sum(np.imag(cotangents * np.conjugate(self.vectors)), axis=-2)
-        scale = largest(cotangents)[..., 0]
-        lost = (~self.fixed if self.free is None else self.free) & matters(turning, scale)
-        if is_traced(lost):
-            turning = np.where(lost, np.nan, turning)
-        elif np.any(lost):
-            self._refuse()
-        return cotangents - 1j * self.real * self._over_component(turning)[..., None, :]
-
-    def _refuse(self) -> None:
-        what = f"a result depends on the phases of complex vectors of np.{self.of}, which are not determined"
-        why = "The component that LAPACK makes real is too small to fix them, or one of several."
-        instead = "Use what does not depend on phases, such as np.abs(v) or products v[:, i] * np.conj(v[:, i])."
-        raise GaugeError(compose(what, why=why, instead=instead))
+    eps = rounding_of(chance)
+    sizes = (np.max(np.abs(detach(x)), initial=0, where=np.isfinite(detach(x))) for x in (tangent, value))
+    scale = np.maximum(*sizes)
+    return lost_where(~(np.abs(chance) <= np.sqrt(eps) * scale + 100 * eps), tangent)[()]

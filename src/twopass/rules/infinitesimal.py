@@ -9,22 +9,24 @@ That a function does not depend on the basis is checked in the same way: eigenve
 rotation of the basis (by another infinitesimal, that of `GAUGE`), and what should vanish must have no such slope.
 
 Both traces are older than every other one, so that whoever differentiates computes with such numbers without knowing
-it, and `standard` takes them off what is handed to the user.
+it, and `standard` takes them off what is handed to the user. Where values are captured, or are a batch, the one of
+`GAUGE` is just newer than the trace that captures (`gauge_over`): so the slope becomes code beside the other code.
 """
 
 from __future__ import annotations
 
 import copy
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from twopass.core.array import Array
-from twopass.core.rule import Rule, detach
+from twopass.core.rule import Rule, detach, is_traced
 from twopass.core.trace import ForwardTrace, Trace, Unknown
 
-__all__ = ["EPSILON", "GAUGE", "LIMITS", "infinitesimal", "perturb", "slope_in", "standard"]
+__all__ = ["EPSILON", "GAUGE", "LIMITS", "gauge_over", "infinitesimal", "perturb", "slope_in", "standard"]
 
 #: Functions that find a limit from slopes, by the operator that has no value there: ``limit(args, slopes)`` gives the
 #: value and its slope.
@@ -36,9 +38,15 @@ class _Infinitesimal(ForwardTrace):
 
     __slots__ = ()
 
-    def __init__(self, level: int) -> None:
+    def __init__(self, level: float) -> None:
         self.level = level
         self.closed = False
+
+
+class _Gauge(_Infinitesimal):
+    """That by which a basis turns."""
+
+    __slots__ = ("__weakref__",)
 
 
 class _Epsilon(_Infinitesimal):
@@ -57,7 +65,19 @@ class _Epsilon(_Infinitesimal):
 
 
 EPSILON = _Epsilon(0)
-GAUGE = _Infinitesimal(-1)
+GAUGE = _Gauge(-1)
+
+#: Those between traces that capture and the next ones, by level, as long as there are values that hold them.
+_GAUGES: weakref.WeakValueDictionary[float, _Gauge] = weakref.WeakValueDictionary()
+
+
+def gauge_over(value: Any) -> Trace:
+    """`GAUGE`, or where the value is not known the one that is just newer than the trace that captures it."""
+    known = detach(value)
+    if not is_traced(known):
+        return GAUGE
+    level = known._trace.level + 0.5
+    return _GAUGES.setdefault(level, _Gauge(level))
 
 
 def perturb(value: Any, trace: Trace, slopes: Callable[[Any], Any]) -> Any:
@@ -77,12 +97,24 @@ def perturb(value: Any, trace: Trace, slopes: Callable[[Any], Any]) -> Any:
 
 
 def slope_in(value: Any, trace: Trace) -> Any:
-    """The coefficient of an infinitesimal in a value, or None."""
+    """The coefficient of an infinitesimal in a value, or None; that of `GAUGE` is any by which a basis turns."""
     while type(value) is Array:
-        if value._trace is trace:
+        if value._trace is trace or (trace is GAUGE and isinstance(value._trace, _Gauge)):
             return detach(value._mark)
+        if isinstance(value._primal, Unknown) and value._primal.values is not None and trace is GAUGE:
+            return _slope_of_batch(value, trace)
         value = value._primal
     return None
+
+
+def _slope_of_batch(value: Any, trace: Trace) -> Any:
+    """`slope_in` the values of a batch, as a batch."""
+    found = slope_in(value._primal.values, trace)
+    if found is None:
+        return None
+    slopes = copy.copy(value._primal)
+    slopes.values = found
+    return Array(value._trace, slopes, None)
 
 
 def infinitesimal(value: Any, trace: Trace) -> Any:

@@ -67,21 +67,22 @@ custom(
 )
 
 
-def _large(values: Any, rcond: Any) -> Any:
-    """Which values are not taken for 0; raises if those that are may be so by rounding only.
+def _large(values: Any, rcond: Any) -> tuple[Any, Any]:
+    """Which values are not taken for 0, and in which matrices those that are may be so by rounding only.
 
-    Between a matrix of full rank and one of lower rank the pseudo-inverse has no limit.
+    Between a matrix of full rank and one of lower rank the pseudo-inverse has no limit: that raises, if it is known.
     """
     size = np.abs(detach(values))
     largest = np.max(size, axis=-1, keepdims=True, initial=0)
     large = size > np.asarray(rcond)[..., None] * largest
-    if not is_traced(large) and np.any(~large & (np.asarray(rcond)[..., None] <= _rounding(size))):
+    jumps = np.any(~large & (np.asarray(rcond)[..., None] <= _rounding(size)), axis=-1)
+    if is_known(np.any(jumps)):
         rank = int(np.min(np.count_nonzero(large, axis=-1)))
         what = f"np.linalg.pinv has no derivative at a matrix of rank {rank}, which is not the full one"
         why = "It jumps to infinity when the matrix changes."
         instead = "Add a small multiple of the identity (ridge regression), or pass an rcond well above rounding."
         raise DifferentiationError(compose(what, why=why, instead=instead))
-    return large
+    return large, jumps
 
 
 def _rounding(values: Any) -> Any:
@@ -106,15 +107,16 @@ def _pinv(a: Any, rcond: Any = None, hermitian: Any = False, *, rtol: Any = _ABS
     if 0 in a.shape[-2:]:
         return a.mT
     values = np.linalg.eigvalsh(a) if hermitian else np.linalg.svdvals(a)
-    large = _large(values, rcond)
+    large, jumps = _large(values, rcond)
     # What is cut off is so as a function of the eigenvalues or singular values.
     slopes = np.where(large, 1 / np.where(large, values, 1), 0)
     if hermitian:
-        return spectral(a, slopes, lower=True)
-    if np.all(np.asarray(rcond) <= _rounding(values)) or is_known(np.all(large)):
-        inverse, full = pseudo_inverse(a), np.all(large, axis=-1)
-        return inverse if is_known(np.all(full)) else inverse + np.where(full, 0, without_slope(a))[..., None, None]
-    return adjoint(singular_spectrum(a, slopes))
+        inverse = spectral(a, slopes, lower=True)
+    elif np.all(np.asarray(rcond) <= _rounding(values)) or is_known(np.all(large)):
+        inverse = pseudo_inverse(a)
+    else:
+        inverse = adjoint(singular_spectrum(a, slopes))
+    return inverse + np.where(jumps, without_slope(a), 0)[..., None, None] if is_traced(jumps) else inverse
 
 
 # --- least squares --------------------------------------------------------------------------------------------------

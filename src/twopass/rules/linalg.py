@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from twopass.core.operators import as_array
-from twopass.core.rule import invoke, is_traced
+from twopass.core.rule import detach, invoke, is_traced
+from twopass.rules.gauge import lost_where
 from twopass.rules.kinds import NONZERO, call, composite, custom, operand, unsupported
 from twopass.rules.matmul import matmul_first
+from twopass.rules.operands import is_moving
 
 __all__ = ["cofactors", "log_determinant", "solve"]
 
@@ -120,16 +122,13 @@ def cofactors(a: Any) -> Any:
     return np.matmul(u * (sign * _products_of_others(s, s)[..., None, :]), vh)
 
 
-def _cofactors_slope(slot: int, tangent: Any, y: Any, a: Any) -> Any:
+def second_cofactors(a: Any, tangent: Any) -> Any:
     """The second derivative of the determinant times a tangent: a symmetric map, so its own transpose.
 
     At a diagonal matrix, two elements share a product of the remaining ones if they are in no common row and column.
-    Third and higher derivatives come from the formula with the inverse, which a singular matrix has not.
     """
-    if is_traced(a):
-        inverse = np.linalg.inv(a).mT
-        along = np.sum(inverse * tangent, axis=(-2, -1), keepdims=True)
-        return np.linalg.det(a)[..., None, None] * (along * inverse - inverse @ tangent.mT @ inverse)
+    if is_moving(a) or is_moving(tangent):
+        return invoke(second_cofactors, a, tangent)
     sign, u, s, vh = _factors(a)
     pairs = np.where(np.eye(s.shape[-1], dtype=bool), 0, _products_of_others(s, s[..., :, None], s[..., None, :]))
     inner = np.matmul(np.matmul(u.mT, tangent), vh.mT)
@@ -138,9 +137,41 @@ def _cofactors_slope(slot: int, tangent: Any, y: Any, a: Any) -> Any:
     return sign * np.matmul(np.matmul(u, core), vh)
 
 
+def _third_derivative(a: Any, one: Any, other: Any) -> Any:
+    """The third derivative of the determinant times two tangents, symmetric in both; NaN near a singular matrix.
+
+    It is the derivative of ``det(a) * (trace(p @ t) * p - p @ t @ p)``, where p is the inverse, which loses digits as
+    often as it is multiplied.
+    """
+    if a.shape[-1] < 3:
+        return np.zeros_like(one)
+    s = np.linalg.svd(detach(a), compute_uv=False)
+    lost = (s[..., -1] <= np.cbrt(np.finfo(s.dtype).eps) * s[..., 0])[..., None, None]
+    regular = np.where(lost, np.eye(a.shape[-1], dtype=a.dtype), a)
+    p = np.linalg.inv(regular)
+    x, y = p @ one, p @ other
+    along, across = (np.trace(m, axis1=-2, axis2=-1)[..., None, None] for m in (x, y))
+    mixed = np.trace(x @ y, axis1=-2, axis2=-1)[..., None, None]
+    core = (along * across - mixed) * p - (across * x + along * y - x @ y - y @ x) @ p
+    return lost_where(lost, np.linalg.det(regular)[..., None, None] * core.mT)
+
+
 _SQUARES = [call(operand(3, 3)), call(operand(2, 2)), call(operand(1, 1)), call(operand(2, 1, 3, 3))]
 
-custom(cofactors, push=_cofactors_slope, pull=_cofactors_slope, holomorphic=False, examples=_SQUARES)
+custom(
+    second_cofactors,
+    push=lambda slot, tangent, y, a, t: second_cofactors(a, tangent) if slot else _third_derivative(a, t, tangent),
+    pull=lambda slot, ct, y, a, t: second_cofactors(a, ct) if slot else _third_derivative(a, t, ct),
+    holomorphic=False,
+    examples=[call(operand(3, 3), operand(3, 3)), call(operand(2, 2), operand(2, 2))],
+)
+custom(
+    cofactors,
+    push=lambda slot, tangent, y, a: second_cofactors(a, tangent),
+    pull=lambda slot, ct, y, a: second_cofactors(a, ct),
+    holomorphic=False,
+    examples=_SQUARES,
+)
 custom(
     np.linalg.det,
     push=lambda slot, tangent, y, a: np.sum(cofactors(a) * tangent, axis=(-2, -1)),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from twopass.core.operators import as_array
-from twopass.core.rule import detach, is_traced
+from twopass.core.rule import detach
 from twopass.rules.gauge import without_slope
 from twopass.rules.kinds import NONZERO, call, composite, operand
 
@@ -143,6 +143,7 @@ def _vector_norm(x: Any, /, *, axis: Any = None, keepdims: Any = False, ord: Any
 
 @composite(
     np.linalg.cond,
+    self_calling=True,
     examples=[
         *[call(operand(2, 2)), call(operand(2, 2, 2), p=-2), call(operand(3, 2), 2)],
         *[call(operand(2, 2), p) for p in ("fro", "nuc", 1, -1, np.inf, -np.inf)],
@@ -159,8 +160,6 @@ def _cond(x: Any, p: Any = None) -> Any:
             ratio = smallest / largest if p == -2 else largest / smallest
             ratio = np.where(np.isnan(ratio) & ~np.any(np.isnan(x), axis=(-2, -1)), np.inf, ratio)
             return np.where(_is_zero(s)[..., -1], detach(ratio) + without_slope(x), ratio)[()]
-        if is_traced(detach(x)):
-            return _norm(x, p, (-2, -1)) * _norm(np.linalg.inv(x), p, (-2, -1))
         singular = np.isinf(np.linalg.cond(detach(x), p))
         regular = np.where(singular[..., None, None], np.eye(x.shape[-1], dtype=x.dtype), x)
         product = _norm(regular, p, (-2, -1)) * _norm(np.linalg.inv(regular), p, (-2, -1))

@@ -9,7 +9,7 @@ from twopass.core.operators import as_array, holds_traced
 from twopass.core.rule import ENGINE, RULES, is_traced
 from twopass.errors import CaptureError
 
-__all__ = ["as_operand", "is_known", "take_at"]
+__all__ = ["as_operand", "is_known", "is_moving", "take_at"]
 
 
 def take_at(a: Any, index: Any) -> Any:
@@ -25,6 +25,11 @@ def take_at(a: Any, index: Any) -> Any:
 def is_known(condition: Any) -> bool:
     """Whether a condition holds; False, too, where its value is not known because the function is being captured."""
     return not is_traced(condition) and bool(condition)
+
+
+def is_moving(value: Any) -> bool:
+    """Whether a value is traced by what differentiates: it is not merely captured, or one of a batch."""
+    return is_traced(value) and not value._trace.captures
 
 
 def as_operand(value: Any) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 from twopass.core.operators import as_array
 from twopass.core.rule import detach, invoke, is_traced
 from twopass.errors import DifferentiationError, compose
+from twopass.rules.gauge import lost_where
 from twopass.rules.kinds import POSITIVE, call, composite, custom, operand
 from twopass.rules.operands import is_known
 
@@ -40,7 +41,7 @@ def _slopes(y: Any, p: Any) -> Any:
         what = "np.roots has no derivative at a repeated root"
         why = f"The roots {repeated} are equal up to rounding, and split like a square root when it changes."
         raise DifferentiationError(compose(what, why=why, instead="Use the coefficients: they are smooth."))
-    return np.where(exists, slopes, np.nan)
+    return lost_where(~exists, slopes)
 
 
 def _are_simple(y: Any, p: Any) -> Any:

@@ -19,7 +19,6 @@ from twopass.core.rule import detach, invoke, is_traced
 from twopass.errors import GaugeError, compose
 from twopass.rules.eigen import projectors
 from twopass.rules.gauge import (
-    Phase,
     adjoint,
     conjugate,
     diagonal,
@@ -27,6 +26,7 @@ from twopass.rules.gauge import (
     is_absent,
     largest,
     loosened,
+    lost_where,
     matters,
     over,
     scale_of,
@@ -37,15 +37,17 @@ from twopass.rules.gauge import (
 )
 from twopass.rules.infinitesimal import GAUGE, perturb
 from twopass.rules.kinds import call, composite, custom, operand
+from twopass.rules.operands import is_moving
+from twopass.rules.phase import Phase
 
 __all__ = ["singular_decomposition", "singular_values"]
 
 
 def singular_decomposition(a: Any, *, full: bool) -> Any:
     """The singular value decomposition ``u @ diag(s) @ vh``, as a tuple; if it is `full`, with square `u` and `vh`."""
-    if is_traced(a):
+    if is_moving(a):
         return invoke(singular_decomposition, a, full=full)
-    return tuple(np.linalg.svd(a, full_matrices=full))
+    return tuple(np.linalg.svd(a, full_matrices=full))  # which is what a graph has, for its derivatives too
 
 
 def _parts(y: Any) -> tuple[Any, Any, Any, Any, Any]:
@@ -64,6 +66,7 @@ def _loose(y: Any) -> tuple[Any, Any, Any, Any, Any]:
     u, s, v, more_u, more_v = _parts(y)
     known, equal, free = detach(s), equal_pairs(s), _phase(u, v).free
     u, v = loosened(u, equal, free), loosened(v, equal, free)
+    more_u, more_v = (loosened(x, *_open(x)) for x in (more_u, more_v))
     if is_traced(known):
         return u, s, v, more_u, more_v
     zero = known <= tiny(known) * np.max(known, axis=-1, keepdims=True, initial=0)
@@ -71,7 +74,6 @@ def _loose(y: Any) -> tuple[Any, Any, Any, Any, Any]:
     if np.any(zero):
         u = loosened(u, None if equal is None else equal & zero[..., None, :], zero if is_complex else None)
         u, v = (perturb(x, GAUGE, functools.partial(_leaving, columns=zero)) for x in (u, v))
-    more_u, more_v = (loosened(x, *_open(x)) for x in (more_u, more_v))
     return u, s, v, more_u, more_v
 
 
@@ -137,18 +139,17 @@ def _svd_push(slot: int, tangent: Any, y: Any, a: Any, *, full: bool) -> Any:
 
 def _turned_outside(vectors: Any, turned: Any, more: Any) -> Any:
     """Tangents of the further columns: they stay orthogonal to the first ones."""
-    follows = -vectors @ (adjoint(turned) @ more)
-    return follows if is_traced(detach(more)) else spun(follows, more, *_open(more))
+    return spun(-vectors @ (adjoint(turned) @ more), more, *_open(more))
 
 
 def _check_basis(vectors: Any, cotangents: Any) -> Any:
-    """Raise if a result depends on the basis of a null space; give 0 if not, and NaN if so in compiled code."""
+    """Cotangents of a basis of a null space; raises if the result depends on it, or gives NaN in compiled code."""
     turning, scale = skew(adjoint(vectors) @ cotangents), largest(cotangents)
     lost = np.any(matters(turning, scale), axis=(-2, -1), keepdims=True)
     if is_traced(lost):
-        return np.where(lost, np.nan, 0).astype(scale.dtype)
+        return lost_where(lost, cotangents)
     if not np.any(lost):
-        return 0
+        return cotangents
     what = f"a result depends on the further vectors of np.{_NAME}(full_matrices=True)"
     why = "They are an arbitrary basis of a null space, so it jumps when the matrix changes, and has no derivative."
     raise GaugeError(compose(what, why=why, instead="Pass full_matrices=False, or use their projector v @ v.T alone."))
@@ -160,11 +161,8 @@ def _svd_pull(slot: int, ct: Any, y: Any, a: Any, *, full: bool) -> Any:
     u, s, v, more_u, more_v = _loose(y)
     count = s.shape[-1]
     to_u, to_v = conjugate(ct[0]), ct[2].mT
-    if full:
-        to_u = to_u + _check_basis(more_u, to_u[..., :, count:])
-        to_v = to_v + _check_basis(more_v, to_v[..., :, count:])
     to_u, to_v = (
-        to_vectors[..., :, :count] - more @ (adjoint(to_vectors[..., :, count:]) @ vectors)
+        to_vectors[..., :, :count] - more @ (adjoint(_check_basis(more, to_vectors[..., :, count:])) @ vectors)
         for vectors, more, to_vectors in ((u, more_u, to_u), (v, more_v, to_v))
     )
     both = _phase(u, v).follow_back(np.concatenate([to_v, to_u], axis=-2))
@@ -305,6 +303,7 @@ def _hermitian_svd(a: Any, compute_uv: bool) -> Any:
 
 @composite(
     np.linalg.svd,
+    self_calling=True,
     examples=[
         call(operand(2, 3, 2), compute_uv=False),
         call(operand(3, 3), True, False, True),
@@ -326,9 +325,8 @@ def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian:
         return _hermitian_svd(a, compute_uv)
     if not compute_uv:
         return _told(singular_values(a))
-    u, s, v, more_u, more_v = _loose(
-        singular_decomposition(a, full=full_matrices and a.ndim > 1 and a.shape[-1] != a.shape[-2])
-    )
+    y = singular_decomposition(a, full=full_matrices and a.ndim > 1 and a.shape[-1] != a.shape[-2])
+    u, s, v, more_u, more_v = _loose(y)
     u, v = (np.concatenate(x, axis=-1) if x[1].shape[-1] else x[0] for x in ((u, more_u), (v, more_v)))
     return _SVDResult(u, s, adjoint(v))
 

@@ -8,7 +8,8 @@ They take the place of scikit-learn's multi-layer perceptrons, with their parame
 >>> MLPClassifier(max_iter=1000, random_state=0).fit(x, y).score(x, y) > 0.95
 True
 
-``docs/estimators.md`` shows what they can do beyond that.
+`MLPMultiTask` is of the same kind, for several targets that are classes or numbers. ``docs/estimators.md`` shows what
+they can do beyond that.
 """
 
 from twopass.errors import MissingLibraryError, compose
@@ -20,6 +21,7 @@ except ImportError as _error:
     raise MissingLibraryError(compose(_what, instead="Type pip install 'twopass[sklearn]'.")) from _error
 
 from twopass.sklearn.classifier import MLPClassifier
+from twopass.sklearn.multitask import MLPMultiTask
 from twopass.sklearn.regressor import MLPRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPMultiTask", "MLPRegressor"]

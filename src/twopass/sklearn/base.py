@@ -61,7 +61,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         """Checked targets as the loss takes them."""
 
     @abstractmethod
-    def _loss_and_units(self) -> tuple[Any, int, str]:
+    def _loss_and_units(self) -> tuple[Any, int, Any]:
         """What `make_objective` takes, the units of the last layer, and the activation of the output."""
 
     @abstractmethod
@@ -71,6 +71,10 @@ class BaseMLP(CallbackSupportMixin, Fitted):
     @abstractmethod
     def _score_of_outputs(self, outputs: Array, validation: Validation) -> float:
         """What `score` gives, of the outputs of the network."""
+
+    def _scaled(self, y: Any, sample_weight: Any, first: bool) -> Any:
+        """Checked targets in the units of the loss; in a first fit, after these have been found."""
+        return y
 
     def _sample_weight(self, y: Any, sample_weight: Any) -> Any:
         """Weights of the samples, those of their classes included."""
@@ -220,6 +224,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         X, y = self._validate_input(X, y, incremental, reset=first)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        y = self._scaled(y, sample_weight, first)
         self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
         architecture = self._make_architecture(X.shape[1])
         self._random_state = check_random_state(self.random_state)

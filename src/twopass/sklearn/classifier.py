@@ -8,23 +8,24 @@ import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d, compute_sample_weight
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import check_array, validate_data
 
 from twopass import nn
+from twopass.errors import ArgumentError, compose
 from twopass.nn.types import Array
 from twopass.sklearn.base import BaseMLP
+from twopass.sklearn.classes import class_numbers, distinct_labels, stacked, weighted_classes, weights_of_columns
 from twopass.sklearn.constraints import CONSTRAINTS
 from twopass.sklearn.course import Validation
-from twopass.sklearn.network import activate
-from twopass.sklearn.objectives import BINARY, function_of
+from twopass.sklearn.heads import ClassHead, gradients, joint_objective, outputs_of, shown, together
+from twopass.sklearn.network import activate, mean_of_questions
+from twopass.sklearn.objectives import BINARY, CLASS_LOSSES, Objective, function_of
 
 __all__ = ["MLPClassifier"]
-
-_LOSSES = {"log_loss": None, "focal": nn.focal, "hinge": nn.hinge}
 
 
 def _has_margins(estimator: MLPClassifier) -> bool:
@@ -44,6 +45,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     With the same parameters and `random_state` it starts from the same weights as
     ``sklearn.neural_network.MLPClassifier``, takes the same batches, and arrives at the same network up to rounding.
+
+    Several targets, of several classes each, are learned together: y of shape (n_samples, n_targets). Their losses add
+    up. (Columns of yes and no alone are labels, as in scikit-learn.)
 
     Parameters
     ----------
@@ -102,11 +106,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Share of the hidden units that a training step leaves out.
     batch_norm : bool, default False
         Whether to normalise each hidden layer over the batch, before its activation.
-    class_weight : mapping, "balanced" or None, default None
-        How much the samples of each class count; "balanced" is inversely proportional to their number.
+    class_weight : mapping, list of mapping, "balanced" or None, default None
+        How much the samples of each class count; "balanced" is inversely proportional to their number. Of several
+        targets a list: each weighs the classes in the loss of its target.
     scoring : str, callable or None, default None
-        The metric on the validation samples: accuracy by default, a name or a scorer of scikit-learn, or "loss" for
-        the negative loss.
+        The metric on the validation samples: accuracy by default (the mean of those of several targets), a name or a
+        scorer of scikit-learn, or "loss" for the negative loss.
     max_time : float or None, default None
         Seconds after which the fit ends with the step it is in.
     callbacks : sequence of twopass.train.Callback or None, default None
@@ -123,8 +128,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Attributes
     ----------
-    classes_ : array of shape (n_classes,)
-        The classes.
+    classes_ : array of shape (n_classes,), or list of those
+        The classes, of each target if there are several.
     coefs_, intercepts_ : list of array
         Weights ``(inputs, units)`` and biases ``(units,)`` of each layer; of several members, stacked along a new
         first axis.
@@ -141,7 +146,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     n_iter_, t_ : int
         Epochs of the last fit, and samples that training has seen in all of them.
     n_layers_, n_outputs_, out_activation_
-        Number of layers with inputs and outputs, number of outputs, name of the output's activation.
+        Number of layers with inputs and outputs, number of outputs, name of the output's activation. Of several targets
+        their number, and a list of names.
     n_features_in_, feature_names_in_
         Of the columns of X.
 
@@ -164,7 +170,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,
         "loss": [StrOptions({"log_loss", "focal", "hinge"}), callable],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 
     def __init__(
@@ -255,36 +261,73 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             reset=reset,
         )
         y = _labels(y)
-        if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
+        fresh = not hasattr(self, "classes_") or (not self.warm_start and not incremental)
+        if _has_several_columns(y) if fresh else self._is_joint:
+            return X, self._several_numbers(y, fresh)
+        if fresh:
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
+        elif _has_several_columns(y):
+            what = f"y has {y.shape[1]} columns of classes, and the network was made for one target"
+            raise ArgumentError(compose(what, instead="Begin with partial_fit(X, y, classes=[...]), a list for each."))
         else:
             self._check_classes(y)
         return X, self._label_binarizer.transform(y).astype(bool)
 
     def _check_classes(self, y: Any) -> None:
         """Raise for classes that the network has no outputs for; with warm_start also if some are missing."""
-        found = unique_labels(y)
+        self._compare_classes("y", unique_labels(y), self.classes_)
+
+    def _compare_classes(self, name: str, found: Array, known: Array) -> None:
         if self.warm_start:
-            if set(found) != set(self.classes_):
+            if set(found) != set(known):
                 raise ValueError(
-                    "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
-                    f"Previously got {self.classes_}, `y` has {found}"
+                    f"warm_start can only be used where `{name}` has the same classes as in the previous call to fit. "
+                    f"Previously got {known}, `{name}` has {found}"
                 )
-        elif len(np.setdiff1d(found, self.classes_, assume_unique=True)):
+        elif len(np.setdiff1d(found, known, assume_unique=True)):
             raise ValueError(
-                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {found}."
+                f"`{name}` has classes not in `self.classes_`. `self.classes_` has {known}. '{name}' has {found}."
             )
+
+    def _several_numbers(self, y: Any, fresh: bool) -> Array:
+        """Several columns of classes as the numbers of the classes."""
+        names = [f"y[:, {place}]" for place in range(y.shape[-1])]
+        if fresh:
+            self.classes_ = [distinct_labels(column, name) for column, name in zip(y.T, names, strict=True)]
+        else:
+            self._check_columns(y)
+            for name, column, known in zip(names, y.T, self.classes_, strict=True):
+                self._compare_classes(name, distinct_labels(column, name), known)
+        return _numbers_of(y, self.classes_)
+
+    def _check_columns(self, y: Any) -> None:
+        if y.ndim != 2 or y.shape[1] != len(self.classes_):
+            raise ValueError(f"y has the shape {y.shape}, and the network answers for {len(self.classes_)} columns.")
 
     def _validate_more(self, X: Any, y: Any, dtype: np.dtype[Any]) -> tuple[Any, Any]:
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=dtype, reset=False)
         y = _labels(check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None))
+        if X.shape[0] != y.shape[0]:
+            raise ValueError(f"validation_data has {X.shape[0]} rows in X and {y.shape[0]} in y.")
+        if self._is_joint:
+            self._check_columns(y)
+            if ((numbers := _numbers_of(y, self.classes_)) < 0).any():
+                unknown = np.unique(y[numbers < 0].astype(str))
+                raise ValueError(f"validation_data has classes that are not in `y`: {unknown}.")
+            return X, numbers
         unknown = np.setdiff1d(unique_labels(y), self.classes_)
         if len(unknown):
             raise ValueError(f"validation_data has classes that are not in `y`: {unknown}.")
-        if X.shape[0] != y.shape[0]:
-            raise ValueError(f"validation_data has {X.shape[0]} rows in X and {y.shape[0]} in y.")
         return X, self._label_binarizer.transform(y).astype(bool)
+
+    @property
+    def _is_joint(self) -> bool:
+        """Whether there are several targets, of several classes each."""
+        return isinstance(getattr(self, "classes_", None), list)
+
+    def _heads(self) -> tuple[ClassHead, ...]:
+        return tuple(ClassHead.of(self.loss, len(classes)) for classes in self.classes_)
 
     @property
     def _is_multiclass(self) -> bool:
@@ -293,7 +336,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     @property
     def _loss_function(self) -> Any:
         """The loss as a function; None for the log-loss, which goes by the activation of the output."""
-        return _LOSSES[self.loss] if isinstance(self.loss, str) else self.loss
+        return CLASS_LOSSES[self.loss] if isinstance(self.loss, str) else self.loss
 
     @property
     def _is_hinge(self) -> bool:
@@ -304,52 +347,83 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """Whether the loss takes the number of the class, and not a yes or no for each."""
         return self._is_multiclass and function_of(self._loss_function) not in BINARY
 
-    def _loss_and_units(self) -> tuple[Any, int, str]:
+    def _objective(self, consistent: bool = False) -> Objective:
+        return joint_objective(self._heads()) if self._is_joint else super()._objective(consistent)
+
+    def _loss_and_units(self) -> tuple[Any, int, Any]:
+        if self._is_joint:
+            return None, sum(head.units for head in self._heads()), [head.activation for head in self._heads()]
         activation = "identity" if self._is_hinge else "softmax" if self._takes_classes else "logistic"
         return self._loss_function or activation, self.n_outputs_, activation
 
     def _target(self, y: Any, dtype: np.dtype[Any]) -> Array:
+        if self._is_joint:
+            numbers: Array = y
+            return numbers
         indicators: Array = y.toarray() if hasattr(y, "toarray") else y
         return indicators.argmax(axis=1) if self._takes_classes else indicators
 
     def _truth(self, y: Any) -> Any:
+        if self._is_joint:
+            return stacked([classes[numbers] for classes, numbers in zip(self.classes_, y.T, strict=True)])
         return self._label_binarizer.inverse_transform(y)
 
     def _strata(self, y: Any) -> Any:
-        return y if y.shape[1] == 1 else None
+        return y if y.shape[1] == 1 and not self._is_joint else None
 
     def _sample_weight(self, y: Any, sample_weight: Any) -> Any:
         if self.class_weight is None:
             return sample_weight
+        if self._is_joint:
+            return weights_of_columns(self._class_weights(), y, self.classes_, sample_weight)
         truth = self._truth(y)
-        if sample_weight is None:
-            return compute_sample_weight(self.class_weight, truth)
-        if self.class_weight == "balanced" and truth.ndim == 1:  # a sample of weight 2 counts as two of them
-            classes, places = np.unique(truth, return_inverse=True)
-            shares = np.bincount(places, sample_weight)
-            return (np.sum(sample_weight) / (len(classes) * np.where(shares > 0, shares, 1)))[places] * sample_weight
-        return compute_sample_weight(self.class_weight, truth) * sample_weight
+        if isinstance(self.class_weight, list) and truth.ndim == 1:
+            what = "class_weight is a list, and there is one target"
+            raise ArgumentError(compose(what, instead="Give a mapping from its classes to their weights."))
+        return weighted_classes(self.class_weight, truth, sample_weight)
+
+    def _class_weights(self) -> list[Any]:
+        """The class weights of several targets."""
+        given, count = self.class_weight, len(self.classes_)
+        if isinstance(given, str):
+            return [given] * count
+        if isinstance(given, list) and len(given) == count:
+            return given
+        what = f"class_weight is {given!r}, and there are {count} targets"
+        raise ArgumentError(compose(what, instead="Give a list with a mapping for each target, or 'balanced'."))
 
     def _score_of_outputs(self, outputs: Array, validation: Validation) -> float:
+        if self._is_joint:
+            hits = self._answers(outputs) == validation.target
+            return float(np.average(hits.mean(axis=1), weights=validation.weight))
         predicted = self._of_outputs(outputs)
         return float(accuracy_score(validation.truth, predicted, sample_weight=validation.weight))
 
+    def _answers(self, outputs: Array) -> Array:
+        """The numbers of the most probable classes of several targets."""
+        own = outputs_of(self._heads(), outputs)
+        return np.stack([head.answers(slots) for head, slots in zip(self._heads(), own, strict=True)], axis=1)
+
     def _of_outputs(self, outputs: Array) -> Any:
+        if self._is_joint:
+            return self._truth(self._answers(outputs))
         scores = activate(self.out_activation_, outputs)
         if self.n_outputs_ == 1:
             scores = scores.ravel()
         return self._label_binarizer.inverse_transform(scores, threshold=0.0 if self._is_hinge else 0.5)
 
     def _together(self, outputs: Any) -> Any:
-        """The outputs of one network, whose probabilities are the mean of those of the members."""
-        if outputs.ndim == 2 or not (self._is_multiclass and self.out_activation_ == "logistic"):
-            return super()._together(outputs)
-        # The probabilities of a member are its answers, divided by their sum: the mean is that of the quotients.
-        answers = activate("logistic", outputs)
-        limits = np.finfo(outputs.dtype)
-        shares = answers / np.maximum(np.sum(answers, axis=-1, keepdims=True), limits.tiny)
-        mean = np.clip(np.mean(shares, axis=1), limits.tiny, 1 - limits.epsneg)
-        return np.log(mean) - np.log1p(-mean)
+        if outputs.ndim == 3 and self._is_joint:
+            return together(self._heads(), outputs)
+        if outputs.ndim == 3 and self._is_multiclass and self.out_activation_ == "logistic":
+            return mean_of_questions(outputs)
+        return super()._together(outputs)
+
+    def _shown(self, outputs: Any) -> Any:
+        return shown(self._heads(), outputs) if self._is_joint else super()._shown(outputs)
+
+    def _of_gradients(self, found: Array) -> Any:
+        return gradients(self._heads(), found) if self._is_joint else super()._of_gradients(found)
 
     # --- what users call ----------------------------------------------------------------------------------------------
 
@@ -362,22 +436,33 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Inputs.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Classes.
         sample_weight : array-like of shape (n_samples,), optional
             How much each sample counts.
-        classes : array of shape (n_classes,), optional
-            All classes that will ever be seen; needed in the first call.
+        classes : array of shape (n_classes,), or list of arrays, optional
+            All classes that will ever be seen, of each target if there are several; needed in the first call.
 
         Returns
         -------
         self : object
             The estimator.
         """
-        if _check_partial_fit_first_call(self, classes):
+        if _is_nested(classes) or (self._is_joint and classes is not None):
+            self._begin_several(classes)
+        elif _check_partial_fit_first_call(self, classes):
             multilabel = type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
         return self._fit(X, y, sample_weight, True)
+
+    def _begin_several(self, classes: Any) -> None:
+        """The classes of several targets, in the first call of `partial_fit`; they have to be these in later ones."""
+        given = [np.unique(np.asarray(labels)) for labels in classes]
+        known = getattr(self, "classes_", None)
+        if known is None:
+            self.classes_ = given
+        elif not self._is_joint or len(known) != len(given) or not all(map(np.array_equal, known, given)):
+            raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}")
 
     def predict(self, X: Any) -> Any:
         """The most probable class of each sample.
@@ -389,7 +474,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Returns
         -------
-        array of shape (n_samples,), or (n_samples, n_classes) for several labels
+        array of shape (n_samples,), or (n_samples, n_classes) for several labels, (n_samples, n_targets) for targets
+            of several classes each
         """
         return self._of_outputs(self._outputs(X))
 
@@ -408,7 +494,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         probability : array of shape (n_samples, n_classes)
             Columns in the order of `classes_`. Of several members, the mean of their probabilities. With a binary loss
-            and more than two classes, the answers of all classes, divided by their sum.
+            and more than two classes, the answers of all classes, divided by their sum. A list of such arrays for
+            several targets of several classes each.
         std : array of shape (n_samples, n_classes)
             With `return_std`.
 
@@ -422,9 +509,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if not return_std:
             return mean
         self._check_members(outputs)
-        return mean, np.std(self._of_each(self._probabilities, outputs), axis=1)
+        each = self._of_each(self._probabilities, outputs)
+        return mean, [np.std(own, axis=1) for own in each] if isinstance(each, list) else np.std(each, axis=1)
 
-    def predict_members(self, X: Any) -> Array:
+    def predict_members(self, X: Any) -> Any:
         """The probabilities of each member, whose mean is what `predict_proba` gives.
 
         Parameters
@@ -435,12 +523,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         array of shape (n_samples, n_members, n_classes)
-            With ``loss="hinge"``, what `decision_function` is the mean of.
+            With ``loss="hinge"``, what `decision_function` is the mean of. A list of such arrays for several targets of
+            several classes each.
         """
         return self._of_each(self._margins if self._is_hinge else self._probabilities, self._outputs_of_all(X))
 
-    def _probabilities(self, outputs: Array) -> Array:
+    def _probabilities(self, outputs: Array) -> Any:
         """Outputs of the network as probabilities."""
+        if self._is_joint:
+            own = outputs_of(self._heads(), outputs)
+            return [head.probabilities(slots) for head, slots in zip(self._heads(), own, strict=True)]
         found: Array = activate(self.out_activation_, outputs)
         if self.n_outputs_ == 1:
             return np.concatenate([1 - found, found], axis=1)
@@ -449,14 +541,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return found
 
     @available_if(_has_probabilities)
-    def predict_log_proba(self, X: Any) -> Array:
+    def predict_log_proba(self, X: Any) -> Any:
         """The logarithm of `predict_proba`."""
+        found = self.predict_proba(X)
         with np.errstate(divide="ignore"):
-            found: Array = np.log(self.predict_proba(X))
-        return found
+            return [np.log(own) for own in found] if isinstance(found, list) else np.log(found)
 
     @available_if(_has_margins)
-    def decision_function(self, X: Any) -> Array:
+    def decision_function(self, X: Any) -> Any:
         """How far each sample is on the side of each class, for ``loss="hinge"``.
 
         Parameters
@@ -467,18 +559,63 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         array of shape (n_samples,) for two classes, else (n_samples, n_classes)
+            A list of such arrays for several targets of several classes each.
         """
         return self._margins(self._outputs(X))
 
-    def _margins(self, outputs: Array) -> Array:
+    def _margins(self, outputs: Array) -> Any:
+        if self._is_joint:
+            return [own[:, 0] if own.shape[1] == 1 else own for own in outputs_of(self._heads(), outputs)]
         return outputs[:, 0] if self.n_outputs_ == 1 else outputs
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The accuracy: the share of samples whose class, or all of whose labels or targets, are predicted.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            The true classes.
+        sample_weight : array-like of shape (n_samples,), optional
+            How much each sample counts.
+
+        Returns
+        -------
+        float
+        """
+        if not self._is_joint:
+            return float(super().score(X, y, sample_weight))
+        y = check_array(y, dtype=None, ensure_2d=False)
+        self._check_columns(y)
+        predicted = self._of_outputs(self._outputs(X))
+        check_consistent_length(predicted, y, sample_weight)
+        return float(np.average((predicted == y).all(axis=1), weights=sample_weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
         return tags
 
 
 def _labels(y: Any) -> Any:
     """A column of classes as they are numbered by a LabelBinarizer."""
     return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def _has_several_columns(y: Any) -> bool:
+    """Whether each column is a target with classes of its own, and not one label of several."""
+    if hasattr(y, "toarray") or y.ndim != 2 or y.shape[1] < 2:
+        return False
+    return bool(y.dtype.kind == "O" or type_of_target(y) == "multiclass-multioutput")
+
+
+def _is_nested(classes: Any) -> bool:
+    """Whether there are classes for each of several targets."""
+    return isinstance(classes, (list, tuple)) and len(classes) > 1 and all(np.ndim(own) == 1 for own in classes)
+
+
+def _numbers_of(y: Any, classes: list[Array]) -> Array:
+    """Columns of classes as the numbers of the classes; -1 for unknown ones."""
+    return np.stack([class_numbers(column, known) for column, known in zip(y.T, classes, strict=True)], axis=1)

@@ -26,7 +26,7 @@ __all__ = ["Fitted"]
 class Fitted(BaseEstimator):
     """Base of the estimators, in what they do after a fit."""
 
-    out_activation_: str
+    out_activation_: Any
 
     @property
     @abstractmethod
@@ -67,10 +67,14 @@ class Fitted(BaseEstimator):
             what = "return_std asks for the spread of the members, and there is one network"
             raise ArgumentError(compose(what, instead="Fit with n_members=5, or a regressor with loss='gaussian_nll'."))
 
-    def _of_each(self, function: Callable[[Array], Array], outputs: Array) -> Array:
-        """A function of outputs, of those of each member: (n_samples, n_members, ...)."""
+    def _of_each(self, function: Callable[[Array], Any], outputs: Array) -> Any:
+        """A function of outputs, of those of each member: (n_samples, n_members, ...), or a list of such arrays."""
         found = function(outputs.reshape(-1, outputs.shape[-1]))
-        return found.reshape(len(outputs), -1, *found.shape[1:])
+
+        def apart(own: Array) -> Array:
+            return own.reshape(len(outputs), -1, *own.shape[1:])
+
+        return [apart(own) for own in found] if isinstance(found, list) else apart(found)
 
     def _shown(self, outputs: Any) -> Any:
         """The columns that `gradient` differentiates."""
@@ -95,7 +99,7 @@ class Fitted(BaseEstimator):
         parts = [architecture.hidden(params, rows) for rows in blocks(X, max(architecture.units))]
         return [np.concatenate(layer) for layer in zip(*parts, strict=True)]
 
-    def gradient(self, X: Any) -> Array:
+    def gradient(self, X: Any) -> Any:
         """The derivative of the output with respect to the input: what an output owes to each feature.
 
         The output is the prediction of a regressor, or each of its quantiles; the probabilities of a classifier, of the
@@ -109,6 +113,7 @@ class Fitted(BaseEstimator):
         Returns
         -------
         array of shape (n_samples, n_features), or (n_samples, n_outputs, n_features) for several outputs
+            A list of such arrays where `predict_proba` gives a list.
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False, dtype=(np.float64, np.float32))
@@ -117,7 +122,10 @@ class Fitted(BaseEstimator):
         parts = [
             input_gradients(lambda x: self._shown(self._together(net(params, x))), rows) for rows in blocks(X, widest)
         ]
-        found = np.concatenate(parts)
+        return self._of_gradients(np.concatenate(parts))
+
+    def _of_gradients(self, found: Array) -> Any:
+        """What `gradient` gives, of an array of shape (n_samples, columns shown, n_features)."""
         return found[:, 0] if found.shape[1] == 1 else found
 
     def save(self, folder: str | os.PathLike[str]) -> None:

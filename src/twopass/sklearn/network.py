@@ -14,7 +14,7 @@ from twopass import nn, tree
 from twopass.nn.types import Array, Key, Params, Seed, Shape
 from twopass.train.parameters import read_only
 
-__all__ = ["Architecture", "Decayed", "activate", "frozen", "mean_outputs"]
+__all__ = ["Architecture", "Decayed", "activate", "frozen", "mean_of_questions", "mean_outputs"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,6 +189,18 @@ def mean_outputs(name: str, is_normal: bool, outputs: Any) -> Any:
     """
     own = "gaussian_nll" if is_normal else "mean_squared_error"
     return nn.losses.mean_prediction(_LOSSES_OF_ACTIVATIONS.get(name, own), outputs)
+
+
+def mean_of_questions(outputs: Any) -> Any:
+    """The same where each class is a question of its own.
+
+    The probabilities of a member are its answers, divided by their sum; the mean is that of the quotients.
+    """
+    answers = activate("logistic", outputs)
+    limits = np.finfo(outputs.dtype)
+    shares = answers / np.maximum(np.sum(answers, axis=-1, keepdims=True), limits.tiny)
+    mean = np.clip(np.mean(shares, axis=1), limits.tiny, 1 - limits.epsneg)
+    return np.log(mean) - np.log1p(-mean)
 
 
 def frozen(params: Any, dtype: np.dtype[Any]) -> Any:

@@ -9,7 +9,21 @@ import numpy as np
 
 from twopass import nn
 
-__all__ = ["BINARY", "Objective", "function_of", "make_objective"]
+__all__ = ["BINARY", "CLASS_LOSSES", "NUMBER_LOSSES", "Objective", "function_of", "make_objective"]
+
+#: The losses of classes by name; None for the log-loss, which goes by the activation of the output.
+CLASS_LOSSES = {"log_loss": None, "focal": nn.focal, "hinge": nn.hinge}
+#: The losses of numbers by name; those that `make_objective` scales as scikit-learn does keep theirs.
+NUMBER_LOSSES = {
+    "squared_error": "squared_error",
+    "poisson": "poisson",
+    "absolute_error": nn.mean_absolute_error,
+    "huber": nn.huber,
+    "log_cosh": nn.log_cosh,
+    "quantile": nn.pinball,
+    "pinball": nn.pinball,
+    "gaussian_nll": nn.gaussian_nll,
+}
 
 
 class Objective:
@@ -34,18 +48,22 @@ class Objective:
 
     def __call__(self, prediction: Any, target: Any, *, sample_weight: Any = None) -> Any:
         """What is reported, without the penalty."""
-        value = self.reported * self._mean(prediction, target, sample_weight)
-        return value + self._of_targets(target, sample_weight, prediction) if self.is_poisson else value
+        return self.terms(prediction, target, sample_weight)[1]
 
     def objective(self, prediction: Any, target: Any, sample_weight: Any, params: Any) -> tuple[Any, Any]:
         """What is descended and what is reported, both with the penalty; see `twopass.train.step`."""
-        mean = self._mean(prediction, target, sample_weight)
+        descended, reported = self.terms(prediction, target, sample_weight)
         squares = sum(np.sum(np.square(layer["weight"])) for layer in params["net"] if "weight" in layer)
-        penalty = 0.5 * params["alpha"] * squares / _total(target, sample_weight)
-        value = self.reported * mean + penalty
+        penalty = 0.5 * params["alpha"] * squares / self._total(target, sample_weight)
+        return descended + penalty, reported + penalty
+
+    def terms(self, prediction: Any, target: Any, sample_weight: Any) -> tuple[Any, Any]:
+        """What is descended and what is reported, without the penalty."""
+        mean = self._mean(prediction, target, sample_weight)
+        reported = self.reported * mean
         if self.is_poisson:
-            value = value + self._of_targets(target, sample_weight, prediction)
-        return self.descended * mean + penalty, value
+            reported = reported + self._of_targets(target, sample_weight, prediction)
+        return self.descended * mean, reported
 
     def _mean(self, prediction: Any, target: Any, sample_weight: Any) -> Any:
         if sample_weight is None:
@@ -56,17 +74,16 @@ class Objective:
         """The mean of ``Σ t log(t) - t``."""
         target = np.reshape(target, prediction.shape).astype(prediction.dtype)
         terms = np.sum(target * np.log(np.where(target > 0, target, 1)) - target, axis=-1)
-        return (
-            np.mean(terms) if sample_weight is None else np.sum(sample_weight * terms) / _total(target, sample_weight)
-        )
+        if sample_weight is None:
+            return np.mean(terms)
+        return np.sum(sample_weight * terms) / self._total(target, sample_weight)
 
-
-def _total(target: Any, sample_weight: Any) -> Any:
-    """The sum of the weights of a batch; 1 if they are all 0."""
-    if sample_weight is None:
-        return len(target)
-    total = np.sum(sample_weight)
-    return np.where(total == 0, 1, total)
+    def _total(self, target: Any, sample_weight: Any) -> Any:
+        """The sum of the weights of a batch; 1 if they are all 0."""
+        if sample_weight is None:
+            return len(target)
+        total = np.sum(sample_weight)
+        return np.where(total == 0, 1, total)
 
 
 #: Losses that ask a yes-no question for each output.

@@ -21,20 +21,9 @@ from twopass.sklearn.base import BaseMLP
 from twopass.sklearn.constraints import CONSTRAINTS
 from twopass.sklearn.course import Validation
 from twopass.sklearn.network import activate
+from twopass.sklearn.objectives import NUMBER_LOSSES
 
 __all__ = ["MLPRegressor"]
-
-#: The losses by name; those that `make_objective` scales as scikit-learn does keep theirs.
-_LOSSES = {
-    "squared_error": "squared_error",
-    "poisson": "poisson",
-    "absolute_error": nn.mean_absolute_error,
-    "huber": nn.huber,
-    "log_cosh": nn.log_cosh,
-    "quantile": nn.pinball,
-    "pinball": nn.pinball,
-    "gaussian_nll": nn.gaussian_nll,
-}
 
 
 def _has_quantiles(estimator: MLPRegressor) -> bool:
@@ -165,7 +154,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,
-        "loss": [StrOptions(set(_LOSSES)), callable],
+        "loss": [StrOptions(set(NUMBER_LOSSES)), callable],
         "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
     }
 
@@ -283,7 +272,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     @property
     def _kind(self) -> Any:
         """The loss without its parameters."""
-        loss = _LOSSES[self.loss] if isinstance(self.loss, str) else self.loss
+        loss = NUMBER_LOSSES[self.loss] if isinstance(self.loss, str) else self.loss
         return loss.func if isinstance(loss, functools.partial) else loss
 
     @property
@@ -303,7 +292,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if self._levels:
             levels = self._levels
             return ("quantile", levels), self.n_outputs_ * len(levels), activation
-        loss = _LOSSES[self.loss] if isinstance(self.loss, str) else self.loss
+        loss = NUMBER_LOSSES[self.loss] if isinstance(self.loss, str) else self.loss
         return loss, self.n_outputs_ * (2 if self._kind is nn.gaussian_nll else 1), activation
 
     def _target(self, y: Any, dtype: np.dtype[Any]) -> Array:

@@ -32,6 +32,7 @@ _ESSENTIAL = ("activation", "loss", "solver")
 _NUMBERS = (
     *("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_", "out_activation_", "loss_", "best_loss_"),
     *("best_validation_score_", "loss_curve_", "validation_scores_", "validation_loss_curve_", "_no_improvement_count"),
+    *("target_names_", "tasks_", "target_means_", "target_scales_", "_container"),
 )
 
 
@@ -60,11 +61,10 @@ def save(estimator: BaseMLP, folder: str | os.PathLike[str]) -> None:
         "has_optimizer_state": optimizer is not None,
     }
     if hasattr(estimator, "classes_"):
-        described["classes"] = {
-            "values": estimator.classes_.tolist(),
-            "dtype": estimator.classes_.dtype.str if estimator.classes_.dtype.kind != "O" else "O",
-            "kind": estimator._label_binarizer.y_type_,
-        }
+        if isinstance(estimator.classes_, list):  # of several targets, with None for numbers
+            described["classes"] = [None if own is None else _labels(own) for own in estimator.classes_]
+        else:
+            described["classes"] = {**_labels(estimator.classes_), "kind": estimator._label_binarizer.y_type_}
     trainer.save(folder, extra={"estimator": described})
 
 
@@ -90,8 +90,19 @@ def load(cls: type[E], folder: str | os.PathLike[str], given: Mapping[str, Any])
     return estimator
 
 
-def _set_classes(estimator: Any, described: Mapping[str, Any]) -> None:
-    estimator.classes_ = np.array(described["values"], dtype=described["dtype"])
+def _labels(classes: Any) -> dict[str, Any]:
+    return {"values": classes.tolist(), "dtype": classes.dtype.str if classes.dtype.kind != "O" else "O"}
+
+
+def _as_labels(described: Mapping[str, Any]) -> Any:
+    return np.array(described["values"], dtype=described["dtype"])
+
+
+def _set_classes(estimator: Any, described: Any) -> None:
+    if isinstance(described, list):
+        estimator.classes_ = [None if own is None else _as_labels(own) for own in described]
+        return
+    estimator.classes_ = _as_labels(described)
     binarizer = LabelBinarizer()
     binarizer.classes_, binarizer.y_type_, binarizer.sparse_input_ = estimator.classes_, described["kind"], False
     estimator._label_binarizer = binarizer
@@ -142,10 +153,12 @@ def _encoded(value: Any) -> Any:
         return value
     if isinstance(value, (list, tuple, np.ndarray)):
         items = [_encoded(item) for item in value]
-        has_code = any(isinstance(item, dict) and "code" in item for item in items)
-        return {"code": repr(value)} if has_code else {"list": items} if isinstance(value, list) else {"tuple": items}
+        if _has_code(items):
+            return {"code": repr(value)}
+        return {"list" if isinstance(value, list) else "tuple": items}
     if isinstance(value, dict):
-        return {"mapping": [[_encoded(key), _encoded(item)] for key, item in value.items()]}
+        pairs = [[_encoded(key), _encoded(item)] for key, item in value.items()]
+        return {"code": repr(value)} if any(map(_has_code, pairs)) else {"mapping": pairs}
     try:
         if isinstance(value, optim.Transformation):
             return {"optimizer": value.config()}
@@ -154,6 +167,10 @@ def _encoded(value: Any) -> Any:
         return {"loss": nn.losses.config(value)}
     except (ModelError, ArgumentError):
         return {"code": repr(value)}
+
+
+def _has_code(items: list[Any]) -> bool:
+    return any(isinstance(item, dict) and "code" in item for item in items)
 
 
 def _decoded(value: Any) -> Any:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from twopass import tree
+from twopass import nn, tree
 from twopass.nn.losses import normaliser
 from twopass.nn.metrics import Metric
-from twopass.train.samples import Samples
+from twopass.train.samples import Samples, is_surely_finite
 
-__all__ = ["Mean", "Predict", "evaluate", "outputs", "windows"]
+__all__ = ["Mean", "Predict", "evaluate", "joined", "outputs", "plain_predict", "predicted", "windows"]
 
-#: ``predict(params, x) -> outputs``
-Predict = Callable[[Any, Any], Any]
+#: ``predict(params, x) -> (outputs, probe)``: the probe is 0 only if all numbers of x are finite.
+Predict = Callable[[Any, Any], tuple[Any, Any]]
 
 
 class Mean:
@@ -64,14 +66,48 @@ def windows(count: int, size: int) -> Iterator[tuple[slice, slice]]:
         yield slice(max(0, stop - size), stop), slice(start, stop)
 
 
+def plain_predict(net: nn.Layer) -> Predict:
+    """A network's forward pass in NumPy; see `Predict`."""
+
+    def predict(params: Any, x: Any) -> tuple[Any, float]:
+        finite = all(array.dtype.kind != "f" or is_surely_finite(array) for array in tree.leaves(x))
+        return net(params, x), 0.0 if finite else math.nan
+
+    return predict
+
+
 def outputs(
     predict: Predict, params: Any, samples: Samples, size: int, dtype: np.dtype[Any]
 ) -> Iterator[tuple[slice, Any]]:
     """The outputs of a network batch by batch, with the positions of the samples that they belong to."""
     for batch, fresh in windows(len(samples), size):
-        output = predict(params, samples.inputs(batch, dtype))
-        repeated = fresh.start - batch.start
-        yield fresh, tree.map(lambda array, skip=repeated: array[skip:], output) if repeated else output
+        output, _ = predict(params, samples.inputs(batch, dtype))
+        yield fresh, _fresh(output, batch, fresh)
+
+
+def predicted(predict: Predict, params: Any, x: NDArray[Any], size: int) -> Any:
+    """The outputs for an array that is as the network takes it; None if its numbers have to be looked at."""
+    if len(x) <= size:
+        output, probe = predict(params, x)
+        return output if probe == 0 else None
+    found = []
+    for batch, fresh in windows(len(x), size):
+        output, probe = predict(params, x[batch])
+        if probe != 0:
+            return None
+        found.append(_fresh(output, batch, fresh))
+    return joined(found)
+
+
+def _fresh(output: Any, batch: slice, fresh: slice) -> Any:
+    """The outputs of those samples of a batch that were in none before."""
+    repeated = fresh.start - batch.start
+    return tree.map(lambda array: array[repeated:], output) if repeated else output
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Outputs of several batches as those of one."""
+    return parts[0] if len(parts) == 1 else tree.map(lambda *arrays: np.concatenate(arrays), *parts)
 
 
 def evaluate(

@@ -10,19 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from twopass import nn, optim, tree
+from twopass import nn, optim
 from twopass.errors import ArgumentError, ShapeError, compose
 from twopass.train import checkpoint
 from twopass.train.arguments import as_count, as_dtype, as_metrics, as_net, as_optimizer, as_seed, as_validation, takes
 from twopass.train.callbacks import Callback, Progress
-from twopass.train.evaluation import Predict, evaluate, outputs
+from twopass.train.evaluation import Predict, evaluate, joined, outputs, plain_predict, predicted
 from twopass.train.fitting import Run, fit
 from twopass.train.history import History
 from twopass.train.inputs import check_feature_names, feature_names
 from twopass.train.native import Programs, check_backend
 from twopass.train.parameters import Partition, State, conforming, read_only
 from twopass.train.plan import Shuffle
-from twopass.train.samples import Samples, as_arrays, as_samples, check_targets, input_shape, is_surely_finite
+from twopass.train.samples import Samples, as_arrays, as_samples, check_targets, input_shape
 from twopass.train.weights import weighted_loss
 
 __all__ = ["Trainer"]
@@ -336,7 +336,12 @@ class Trainer:
         predict, loss = self._predict, self.loss
         if not isinstance(self.net, nn.Ensemble):
             return predict
-        return lambda params, x: nn.losses.mean_prediction(loss, predict(params, x))
+
+        def judged(params: Any, x: Any) -> tuple[Any, Any]:
+            outputs, probe = predict(params, x)
+            return nn.losses.mean_prediction(loss, outputs), probe
+
+        return judged
 
     def predict(self, x: Any, *, batch_size: int = 1024) -> Any:
         """The network's output for each sample: logits, for the losses of classes.
@@ -361,15 +366,15 @@ class Trainer:
             When `x` does not fit to the network.
         """
         if self._is_simple(x, batch_size):
-            return self._predict(self.params, x)
+            found = predicted(self._predict, self.params, x, batch_size)
+            if found is not None:
+                return found
         check_feature_names(feature_names(x), self.feature_names)
         inputs, params = as_arrays(x, "x", self.dtype), self.params
         self._check_shape(input_shape(inputs))
         size = as_count("batch_size", batch_size)
         found = [output for _, output in outputs(self._predict, params, Samples(inputs, ()), size, self.dtype)]
-        if not found:
-            return np.zeros((0, *self.net.output_shape(self.input_shape)), self.dtype)
-        return found[0] if len(found) == 1 else tree.map(lambda *parts: np.concatenate(parts), *found)
+        return joined(found) if found else np.zeros((0, *self.net.output_shape(self.input_shape)), self.dtype)
 
     def _is_simple(self, x: Any, batch_size: Any) -> bool:
         """Whether nothing has to be done to some inputs: a quick look, for the sake of single rows."""
@@ -379,14 +384,16 @@ class Trainer:
             and x.dtype == self.dtype
             and x.ndim > 0
             and x.shape[1:] == self.input_shape
-            and 0 < len(x) <= batch_size
-            and is_surely_finite(x)
+            and len(x) > 0
+            and batch_size > 0
         )
 
     @property
     def _predict(self) -> Predict:
         """The network, on the trainer's backend."""
-        return self.net if self.backend == "numpy" else self.programs.predict(self.net, self.threads, self.backend)
+        if self.backend == "numpy":
+            return plain_predict(self.net)
+        return self.programs.predict(self.net, self.threads, self.backend)
 
     def summary(self) -> nn.Summary:
         """The table of layers, shapes, parameters and bytes, and how the network is trained.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backends.llvm import programs
-from twopass.backends.llvm.cost import DRIVER, best_threads, cold, kernel_key, seconds, worth_sharing
+from twopass.backends.llvm.cost import DRIVER, cold, distribute, kernel_key, seconds, worth_sharing
 from twopass.backends.llvm.schedule import plan
 from twopass.backends.llvm.target import target
 from twopass.program.ir import Program, Repeat
@@ -32,28 +32,28 @@ def test_twice_the_work_takes_twice_as_long() -> None:
 def test_what_is_small_stays_on_one_thread() -> None:
     small = programs.layers(32, (16, 64, 64, 16))
     assert worth_sharing(small, AVX512) == [False, False, False]
-    assert best_threads(small, AVX512, 8) == 1
-    assert best_threads(programs.sums(50, 64), AVX512, 8) == 1
+    assert distribute(small, AVX512, 8).threads == 1
+    assert distribute(programs.sums(50, 64), AVX512, 8).threads == 1
 
 
 def test_what_is_large_gets_all_threads() -> None:
     large = programs.layers(256, (1024, 1024, 1024))
     assert worth_sharing(large, AVX512) == [True, True]
-    assert best_threads(large, AVX512, 1) == 1
-    assert best_threads(large, AVX512, 2) == 2
-    assert best_threads(large, AVX512, 6) == 6
+    assert distribute(large, AVX512, 1).threads == 1
+    assert distribute(large, AVX512, 2).threads == 2
+    assert distribute(large, AVX512, 6).threads == 6
 
 
 def test_middling_programs_get_some_of_many_threads() -> None:
-    chosen = best_threads(programs.layers(32, (784, 304, 112)), AVX512, 64)
+    chosen = distribute(programs.layers(32, (784, 304, 112)), AVX512, 64).threads
     assert 2 <= chosen < 64
 
 
 def test_repetitions_count() -> None:
     once = programs.layers(32, (128, 128))
     many = Program(once.inputs, once.outputs, (Repeat(1000, once.statements),), once.offsets, once.arena)
-    assert best_threads(once, AVX512, 2) == 1
-    assert best_threads(many, AVX512, 2) == 2
+    assert distribute(once, AVX512, 2).threads == 1
+    assert distribute(many, AVX512, 2).threads == 2
 
 
 def test_what_takes_little_of_the_time_need_not_be_fast() -> None:

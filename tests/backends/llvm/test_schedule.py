@@ -157,3 +157,58 @@ def test_whoever_owns_panels_need_not_wait() -> None:
     assert barriers(program, 2) == [False, False]
     # Three threads cut a panel in two, each in its own way.
     assert barriers(program, 3) == [False, True]
+
+
+def layer(rows: int, width: int) -> Contraction:
+    """``Y = X W``, whose tasks are the halves of the samples."""
+    return Contraction(
+        *((), rows, width, width, F4),
+        left=Access(F4, (width, 1)),
+        right=Access(F4, (width, 1)),
+        inputs=(),
+        body=(),
+        stores=(Store(0, Access(F4, (width, 1))),),
+        columns=(16,) * (width // 16),
+        rows=(rows // 2, rows // 2),
+        by_rows=True,
+    )
+
+
+def test_layers_that_are_shared_by_samples_need_not_wait() -> None:
+    w = Buffer("w", F4, 64 * 64, "input")
+    x, y, z = (Buffer(name, F4, 32 * 64) for name in "xyz")
+    forward = (launch(layer(32, 64), x, w, y), launch(layer(32, 64), y, w, z))
+    assert barriers(Program((w,), (), forward, **placed(x, y, z))) == [False, False]
+    by_columns = Contraction(
+        *((), 32, 64, 64, F4, Access(F4, (64, 1)), Access(F4, (64, 1)), (), ()),
+        (Store(0, Access(F4, (64, 1))),),
+        columns=(32, 32),
+        rows=(32,),
+    )
+    mixed = (launch(layer(32, 64), x, w, y), launch(by_columns, y, w, z))
+    assert barriers(Program((w,), (), mixed, **placed(x, y, z))) == [False, True]
+
+
+def backward(columns: tuple[int, ...]) -> Contraction:
+    """``dX^T = W dY^T``, whose tasks are parts of the samples, which are its columns."""
+    return Contraction(
+        *((), 64, 32, 64, F4, Access(F4, (64, 1)), Access(F4, (32, 1)), (), ()),
+        (Store(0, Access(F4, (32, 1))),),
+        columns=columns,
+        rows=(64,),
+    )
+
+
+def test_columns_of_a_matrix_lie_beside_each_other() -> None:
+    w = Buffer("w", F4, 64 * 64, "input")
+    x, y, z = (Buffer(name, F4, 64 * 32) for name in "xyz")
+
+    def chain(*parts: tuple[int, ...], offset: int = 0) -> list[Any]:
+        places = {x: 0, y: 1 << 14, z: 1 << 15}
+        first, second = (backward(columns) for columns in parts)
+        steps = (launch(first, w, x, y), launch(second, w, Argument(y, offset), z))
+        return barriers(Program((w,), (), steps, places, 1 << 16))
+
+    assert chain((16, 16), (16, 16)) == [False, False]
+    assert chain((16, 16), (8, 24)) == [False, True]
+    assert chain((16, 16), (16, 16), offset=16) == [False, True]

@@ -10,7 +10,7 @@ import pytest
 
 from backends.llvm.programs import F4, launch
 from twopass.backends.llvm.schedule import Planned, plan, share
-from twopass.program.interpreter import addresses, domains
+from twopass.program.interpreter import addresses
 from twopass.program.ir import (
     Access,
     Argument,
@@ -25,6 +25,7 @@ from twopass.program.ir import (
     Program,
     Repeat,
     Store,
+    domains,
     tasks,
 )
 
@@ -79,6 +80,7 @@ class Generator:
             stores=(Store(0, store),),
             columns=widths,
             rows=rows,
+            by_rows=bool(self.rng.random() < 0.3),
         )
         room = ROWS * (COLUMNS + 2)
         return launch(kernel, self.argument(depth, 32), self.argument(depth, 48), self.argument(depth, room))
@@ -109,6 +111,10 @@ def part(kernel: Any, number: int, begin: int, end: int) -> Any:
     mask = np.zeros(domain, bool)
     if isinstance(kernel, Loop):
         mask[begin * kernel.block : end * kernel.block if kernel.block else None] = True
+        return mask
+    if kernel.by_rows:
+        rows = slice(sum(kernel.rows[:begin]), sum(kernel.rows[:end]))
+        mask[(slice(None), slice(None)) if number == 1 else (rows, slice(None))] = True
         return mask
     for task in range(begin, end):
         column, row = divmod(task, len(kernel.rows))

@@ -13,7 +13,7 @@ import pytest
 from backends.llvm import programs
 from backends.llvm.programs import F4
 from twopass.backends import llvm
-from twopass.backends.llvm import build
+from twopass.backends.llvm import cost
 from twopass.backends.llvm.runtime import MAX_THREADS
 from twopass.backends.llvm.threads import POOL, allowed, check_threads, ensure
 from twopass.errors import ArgumentError
@@ -27,7 +27,7 @@ import numpy as np
 from backends.llvm import programs
 from twopass.backends import llvm
 from twopass.backends.llvm import build, cost
-build.worth_sharing = lambda program, target: [True] * len(program.launches())
+cost.worth_sharing = lambda program, target, least=0: [True] * len(program.launches())
 x = np.arange(1000, dtype="f4")
 
 def check(run):
@@ -37,7 +37,7 @@ def check(run):
 
 @pytest.fixture(autouse=True)
 def _share_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "worth_sharing", lambda program, target: [True] * len(program.launches()))
+    monkeypatch.setattr(cost, "worth_sharing", lambda program, target, least=0: [True] * len(program.launches()))
 
 
 def test_the_number_of_threads_is_what_may_run() -> None:

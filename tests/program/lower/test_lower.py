@@ -66,6 +66,11 @@ def filled(x: Any) -> Any:
 
 X, Y, W, V = array(5, 7), array(5, 7), array(7, 6), array(7)
 
+
+def _positive_part(y: Any) -> Any:
+    return np.where(y > 0, np.exp(y), 0)
+
+
 FUNCTIONS: dict[str, tuple[Callable[..., Any], ...]] = {
     "chain": (lambda x, y: np.tanh(x * 2 + y) / (1 + x * x), X, Y),
     "broadcast": (lambda x, v: (x + v) * v[0] - x[:, :1], X, V),
@@ -120,6 +125,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], ...]] = {
     ),
     "rows of a table": (lambda t, i: np.take(t, i, axis=0, mode="clip") * 2, X, np.array([0, 4, 4, 2])),
     "gather": (lambda t, i: t[i], X, np.array([0, -1, 2])),
+    "mask of a slice": (tp.grad(lambda w, x, b: np.sum(_positive_part((x @ w + b)[:, 1:3]))), W, X, array(6)),
     "scatter": (lambda t, i: tp.grad(lambda t: np.sum(t[i] ** 2))(t), X, np.array([0, -1, 0])),
 }
 
@@ -184,6 +190,7 @@ def test_stacked_products_with_one_matrix_are_one_product() -> None:
 
 def test_rows_of_a_table_are_native_if_they_are_in_range() -> None:
     assert "Call" not in kinds(check(*FUNCTIONS["rows of a table"]))
+    assert "Call" not in kinds(check(*FUNCTIONS["mask of a slice"]))
     assert "Call" in kinds(check(*FUNCTIONS["gather"]))
 
 

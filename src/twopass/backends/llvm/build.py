@@ -7,11 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 
 from twopass.backends.llvm import cache
-from twopass.backends.llvm.cost import SHORT, best_threads, total, worth_sharing
+from twopass.backends.llvm.cost import SHORT, distribute
 from twopass.backends.llvm.engine import Code, assemble, load
 from twopass.backends.llvm.executable import Executable
 from twopass.backends.llvm.module import externals, kernel_key, write
-from twopass.backends.llvm.schedule import Planned, plan
+from twopass.backends.llvm.schedule import Planned
 from twopass.backends.llvm.target import Target, host
 from twopass.backends.llvm.threads import allowed, check_threads
 from twopass.program.ir import Argument, Buffer, Launch, Program, Repeat, Statement
@@ -29,19 +29,16 @@ def build(
 ) -> Executable:
     """Compile a program for this machine; see `twopass.backends.llvm.compile`."""
     target = host()
-    count = best_threads(program, target, allowed()) if threads is None else check_threads(threads)
-    shared = worth_sharing(program, target)
-    if not any(shared):
-        count = 1  # nobody else would have anything to do
-    planned = plan(program, count, shared)
-    name = "\n".join([structure(program), f"{count} threads", "".join("01"[flag] for flag in shared)])
+    found = distribute(program, target, allowed(), None if threads is None else check_threads(threads))
+    count, planned = found.threads, found.planned
+    name = "\n".join([structure(program), f"{count} threads", "".join("01"[flag] for flag in found.shared)])
     code = _code(name, target, lambda: write(program, planned, target, threads=count))
     return Executable(
         program,
         code,
         threads=count,
         barriers=_barriers(planned),
-        short=total(planned, count, target) < SHORT,
+        short=found.seconds < SHORT,
         shapes=shapes,
     )
 

@@ -89,17 +89,23 @@ class _Driver:
         end: Value,
         groups: Sequence[Columns],
     ) -> None:
-        """Walk through the tasks: those of one block of columns at a time."""
-        rows, blocks = len(self.kernel.rows), len(self.kernel.columns)
-        first = opaque(f, _divided(f, begin, rows))
-        stop = opaque(f, _divided(f, f.add(end, literal(rows - 1, I64)), rows))
+        """Walk through the tasks: those of one block of columns at a time; or of rows, if they go by these."""
+        rows, blocks, by_rows = len(self.kernel.rows), len(self.kernel.columns), self.kernel.by_rows
+        if by_rows:
+            first, past = f.offset(begin, blocks), f.offset(end, blocks)
+        else:
+            first, past = _divided(f, begin, rows), _divided(f, f.add(end, literal(rows - 1, I64)), rows)
+        first, stop = opaque(f, first), opaque(f, past)
 
         def strip(_: Value, number: Value) -> list[Value]:
-            task = f.offset(number, rows)
-            lowest = clamped(f, f.binary("sub", begin, task), rows)
-            highest = clamped(f, f.binary("sub", end, task), rows)
-            batch = _divided(f, number, blocks)
-            block = f.binary("sub", number, f.offset(batch, blocks)) if blocks > 1 else literal(0, I64)
+            outer = _divided(f, number, blocks)
+            block = f.binary("sub", number, f.offset(outer, blocks)) if blocks > 1 else literal(0, I64)
+            if by_rows:
+                batch, lowest, highest = literal(0, I64), outer, f.add(outer, literal(1, I64))
+            else:
+                batch, task = outer, f.offset(number, rows)
+                lowest = clamped(f, f.binary("sub", begin, task), rows)
+                highest = clamped(f, f.binary("sub", end, task), rows)
             for group in groups:
                 run = functools.partial(self.run_block, f, pointers, batch, block, group, lowest, highest)
                 if len(groups) == 1 and group.count == blocks:

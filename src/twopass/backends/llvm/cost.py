@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from twopass.backends.llvm.schedule import Planned, plan
 from twopass.backends.llvm.target import Target
 from twopass.program.ir import Access, Contraction, Instruction, Kernel, Launch, Program, Repeat, tasks
 
-__all__ = ["DRIVER", "SHORT", "best_threads", "cold", "kernel_key", "seconds", "worth_sharing"]
+__all__ = ["DRIVER", "SHORT", "Distribution", "cold", "distribute", "kernel_key", "seconds", "worth_sharing"]
 
 #: Vector operations a second of one core; of them a contraction needs one for as many multiplications as it has lanes.
 _RATE = 4e9
@@ -34,8 +35,8 @@ _LAUNCH = 20e-9
 _FIRST, _EACH = 0.4e-6, 0.15e-6
 #: Waking the pool, and each of its threads.
 _WAKE, _WAKE_EACH = 5e-6, 0.5e-6
-#: A launch that takes less on one thread is left to one.
-_LITTLE = 3e-6
+#: A launch that takes less on one thread is left to one; the second where the first leaves much to one.
+_LITTLE, _LEAST = 3e-6, 0.3e-6
 #: A program that takes less does not give up the interpreter's lock: taking it again could take longer.
 SHORT = 50e-6
 #: How much time a program may lose by code that is quickly made, and how much of their own time kernels lose: products,
@@ -76,7 +77,16 @@ def kernel_key(kernel: Kernel) -> str:
     body = [(i.operator, i.operands, i.dtype.str, i.parameters) for i in kernel.body]
     stores = [(store.value, _spelled(store.access)) for store in kernel.stores]
     if isinstance(kernel, Contraction):
-        shape = (kernel.batch, kernel.m, kernel.n, kernel.k, kernel.dtype.str, kernel.columns, kernel.rows)
+        shape = (
+            kernel.batch,
+            kernel.m,
+            kernel.n,
+            kernel.k,
+            kernel.dtype.str,
+            kernel.columns,
+            kernel.rows,
+            kernel.by_rows,
+        )
         return repr((shape, _spelled(kernel.left), _spelled(kernel.right), inputs, body, stores))
     return repr((kernel.domain, kernel.inner, kernel.block, inputs, body, stores))
 
@@ -107,9 +117,9 @@ def seconds(launch: Launch, target: Target) -> float:
     return max(operations / _RATE, traffic / _BANDWIDTH) + _LAUNCH
 
 
-def worth_sharing(program: Program, target: Target) -> list[bool]:
-    """For each launch, whether it is long enough to be cut."""
-    return [tasks(launch.kernel) > 1 and seconds(launch, target) > _LITTLE for launch in program.launches()]
+def worth_sharing(program: Program, target: Target, least: float = _LITTLE) -> list[bool]:
+    """For each launch, whether it can be cut and takes longer than so many seconds."""
+    return [tasks(launch.kernel) > 1 and seconds(launch, target) > least for launch in program.launches()]
 
 
 def total(planned: list[Planned], threads: int, target: Target) -> float:
@@ -127,21 +137,63 @@ def total(planned: list[Planned], threads: int, target: Target) -> float:
     return time
 
 
-def best_threads(program: Program, target: Target, most: int) -> int:
-    """How many threads do a program in the least time: a power of two, or all.
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """How threads share a program.
 
-    Other threads must save a fifth, because they may be needed elsewhere and because the estimate is rough.
+    Attributes
+    ----------
+    threads : int
+        How many there are.
+    shared : list of bool
+        For each launch, whether all do a part of it.
+    planned : list of Planned
+        The program, with its barriers.
+    seconds : float
+        The estimate of its time.
     """
-    shared = worth_sharing(program, target)
-    alone = total(plan(program, 1, shared), 1, target)
-    choice, least = 1, alone / 1.2
-    for threads in sorted({*(2**k for k in range(1, most.bit_length())), most} - {1}):
-        waking = _WAKE + _WAKE_EACH * threads
-        if waking < alone / 2 and any(shared):
-            time = total(plan(program, threads, shared), threads, target) + waking
-            if time < least:
-                choice, least = threads, time
-    return choice
+
+    threads: int
+    shared: list[bool]
+    planned: list[Planned]
+    seconds: float
+
+
+def distribute(program: Program, target: Target, most: int, threads: int | None = None) -> Distribution:
+    """The distribution among so many threads; without a number, that to the number that takes the least time.
+
+    That is a power of two, or `most`. Other threads must save a fifth, because they may be needed elsewhere and because
+    the estimate is rough.
+    """
+    if threads is not None:
+        return _among(program, target, threads)
+    alone = best = _among(program, target, 1)
+    for count in sorted({*(2**k for k in range(1, most.bit_length())), most} - {1}):
+        waking = _WAKE + _WAKE_EACH * count
+        if waking < alone.seconds / 2:
+            found = _among(program, target, count)
+            least = alone.seconds / 1.2 if best is alone else best.seconds
+            if found.threads > 1 and found.seconds + waking < least:
+                best = replace(found, seconds=found.seconds + waking)
+    return best
+
+
+def _among(program: Program, target: Target, threads: int) -> Distribution:
+    """The better one of sharing what is long, and of sharing what is short, too."""
+    if threads == 1:
+        return _shared_by(program, target, 1, [False] * len(program.launches()))
+    coarse = _shared_by(program, target, threads, worth_sharing(program, target))
+    finer = worth_sharing(program, target, _LEAST)
+    if finer == coarse.shared:
+        return coarse
+    return min(coarse, _shared_by(program, target, threads, finer), key=lambda found: found.seconds)
+
+
+def _shared_by(program: Program, target: Target, threads: int, shared: list[bool]) -> Distribution:
+    if not any(shared):
+        threads = 1  # nobody else would have anything to do
+    planned = plan(program, threads, shared)
+    return Distribution(threads, shared, planned, total(planned, threads, target))
 
 
 def cold(planned: Sequence[Planned], target: Target, lines: Mapping[str, int]) -> set[str]:

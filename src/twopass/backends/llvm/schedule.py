@@ -5,7 +5,8 @@ A launch is either cut by the numbers of its tasks, thread t of T taking those f
 threads would touch bytes that *another* thread has touched since the last barrier, one of the two writing. So products
 that share panels in the same way follow each other without one, and so do small kernels.
 
-What a thread touches of a buffer is taken to be everything between the first and the last byte.
+What a thread touches of a buffer is taken to be everything between the first and the last byte; of some columns of a
+matrix, that part of each row.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from twopass.program.ir import (
     Program,
     Repeat,
     Statement,
+    domains,
     tasks,
 )
 
@@ -38,6 +40,9 @@ _REMEMBERED = 200
 _Box = tuple[tuple[int, int], ...]
 #: Half-open range of elements (or bytes), or None if there are none.
 _Range = tuple[int, int] | None
+#: Of the places between the first and the last one only those whose number, modulo the first number here, is in the
+#: half-open range of the other two; None if that is not known.
+_Columns = tuple[int, int, int] | None
 
 
 @dataclass(slots=True)
@@ -94,6 +99,8 @@ def _boxes(launch: Launch, begin: int, end: int) -> tuple[_Box, _Box]:
 
 def _digits(kernel: Contraction, begin: int, end: int) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
     """First and last batch, block of columns and block of rows of a range of tasks."""
+    if kernel.by_rows:
+        return (0, 0), (0, len(kernel.columns) - 1), (begin, end - 1)
     lengths = (len(kernel.columns), len(kernel.rows))
     (rest, row), (rest_last, row_last) = divmod(begin, lengths[1]), divmod(end - 1, lengths[1])
     if rest != rest_last:  # more than one block of columns: all rows
@@ -124,6 +131,19 @@ def touched(access: Access, box: _Box) -> _Range:
         return _touched_panels(access, box)
     ends = [(stride * first, stride * (last - 1)) for stride, (first, last) in zip(access.strides, box, strict=True)]
     return sum(min(pair) for pair in ends), sum(max(pair) for pair in ends) + 1 + access.slack
+
+
+def columns_touched(access: Access, box: _Box, domain: Sequence[int]) -> _Columns:
+    """Which columns of a matrix `touched` is about: the length of a row, and the elements of it, from the pointer."""
+    if access.panels is not None or 1 not in access.strides:
+        return None
+    axis = access.strides.index(1)
+    moving = [abs(s) for a, s in enumerate(access.strides) if a != axis and s and domain[a] > 1]
+    if not moving or any(stride % min(moving) for stride in moving):
+        return None
+    first, last = box[axis]
+    # Only the last columns of all are followed by what may be read and written with anything.
+    return min(moving), first, last + (access.slack if last == domain[axis] else 0)
 
 
 def _touched_panels(access: Access, box: _Box) -> _Range:
@@ -176,30 +196,39 @@ class _Touch:
     space: Buffer | None  # None is the arena
     writes: bool
     ranges: tuple[_Range, ...]
-    step: int = 0
-    count: int = 1
-
-    def everywhere(self) -> tuple[_Range, ...]:
-        """The ranges of all iterations together."""
-        move = self.step * (self.count - 1)
-        return tuple(span and (span[0] + min(0, move), span[1] + max(0, move)) for span in self.ranges)
+    columns: tuple[_Columns, ...]
+    step: int
+    count: int
+    hull: _Range  # everything between the first byte and the last, in all iterations
 
     def conflicts(self, other: _Touch) -> bool:
         """Whether two different threads may touch a byte, one of them writing."""
-        if self.space is not other.space or not (self.writes or other.writes):
+        if not (self.writes or other.writes) or not _meet(self.hull, other.hull) or self.space is not other.space:
             return False
-        mine, theirs = self.everywhere(), other.everywhere()
-        if not _meet(_hull(mine), _hull(theirs)):
-            return False
-        if (self.step, self.count) != (other.step, other.count):
-            return any(_meet(a, b) for a, b in _pairs(mine, theirs))
-        # The same rows of a table in one iteration, others in another one.
-        return any(_meet(a, b, self.step, self.count) for a, b in _pairs(self.ranges, other.ranges))
+        mine, theirs, step, count = self.ranges, other.ranges, self.step, self.count
+        if (step, count) != (other.step, other.count):
+            mine, theirs, step, count = self.everywhere(), other.everywhere(), 0, 1
+        # Otherwise it is the same rows of a table in one iteration, others in another one.
+        return any(
+            s != t and _meet(a, b, step, count) and not _beside(self.columns[s], other.columns[t])
+            for s, a in enumerate(mine)
+            for t, b in enumerate(theirs)
+        )
+
+    def everywhere(self) -> tuple[_Range, ...]:
+        """The ranges of all iterations together."""
+        return _everywhere(self.ranges, self.step, self.count)
 
 
-def _pairs(mine: Sequence[_Range], theirs: Sequence[_Range]) -> Iterator[tuple[_Range, _Range]]:
-    """The ranges of each two different threads."""
-    return ((a, b) for s, a in enumerate(mine) for t, b in enumerate(theirs) if s != t)
+def _everywhere(ranges: Sequence[_Range], step: int, count: int) -> tuple[_Range, ...]:
+    """Ranges that move by a step in each of some iterations: those of all together."""
+    move = step * (count - 1)
+    return tuple(span and (span[0] + min(0, move), span[1] + max(0, move)) for span in ranges)
+
+
+def _beside(a: _Columns, b: _Columns) -> bool:
+    """Whether these are columns of rows of equal length, and none of them the same."""
+    return a is not None and b is not None and a[0] == b[0] and (a[2] <= b[1] or b[2] <= a[1])
 
 
 def _hull(ranges: Sequence[_Range]) -> _Range:
@@ -308,12 +337,11 @@ class _Planner:
                 zip(statement.arguments, _accesses(statement.kernel), strict=True)
             ):
                 if argument.buffer.role != "constant":
-                    spans = [
-                        self.span(argument, access, _box_of(statement, number, *part) if part[0] < part[1] else None)
-                        for part in parts
-                    ]
+                    boxes = [_box_of(statement, number, *part) if part[0] < part[1] else None for part in parts]
+                    spans = [self.span(argument, access, box) for box in boxes]
                     if any(spans):
-                        yield self.touch(argument, number >= writes_from, spans)
+                        columns = self.columns(argument, access, boxes, domains(statement.kernel)[number])
+                        yield self.touch(argument, number >= writes_from, spans, columns)
         elif isinstance(statement, Call):
             for operand in (*statement.operands, *statement.results):
                 if operand.argument.buffer.role != "constant" and 0 not in operand.shape:
@@ -328,18 +356,40 @@ class _Planner:
         found = touched(access, box)
         return found and (found[0] + argument.offset, found[1] + argument.offset)
 
-    def touch(self, argument: Argument, writes: bool, ranges: Sequence[_Range]) -> _Touch:
+    def columns(
+        self, argument: Argument, access: Access, boxes: Sequence[_Box | None], domain: Sequence[int]
+    ) -> list[_Columns]:
+        """The columns of a matrix that parts of a domain touch, by their bytes from the start of the buffer's space."""
+        if access.through:
+            return [None] * len(boxes)
+        buffer, found = argument.buffer, list[_Columns]()
+        size = buffer.dtype.itemsize
+        for box in boxes:
+            columns = box and columns_touched(access, box, domain)
+            if columns and not any(step % columns[0] for step in argument.steps):
+                row, first, last = (number * size for number in columns)
+                start = (self.offsets.get(buffer, 0) + argument.offset * size + first) % row
+                columns = (row, start, start + last - first)
+            else:
+                columns = None
+            found.append(columns if columns and columns[2] <= columns[0] else None)
+        return found
+
+    def touch(
+        self, argument: Argument, writes: bool, ranges: Sequence[_Range], columns: Sequence[_Columns] = ()
+    ) -> _Touch:
         """A record of the elements that threads touch, moved as the pointer is in repetitions."""
-        buffer = argument.buffer
+        buffer, columns = argument.buffer, tuple(columns) or (None,) * len(ranges)
         size, base = buffer.dtype.itemsize, self.offsets.get(buffer, 0)
         step, count = 0, 1
         for move, times in zip(argument.steps, self.counts, strict=False):
             if move and times > 1:
                 # One step is kept; ranges are those of all iterations of the repetitions around that one.
-                ranges = _Touch(None, writes, tuple(ranges), step, count).everywhere()
+                ranges = _everywhere(ranges, step, count)
                 step, count = move, times
         spans = tuple(span and (base + span[0] * size, base + span[1] * size) for span in ranges)
-        return _Touch(None if buffer in self.offsets else buffer, writes, spans, step * size, count)
+        hull = _hull(_everywhere(spans, step * size, count))
+        return _Touch(None if buffer in self.offsets else buffer, writes, spans, columns, step * size, count, hull)
 
 
 def _reach(operand: Operand) -> _Range:

@@ -181,7 +181,7 @@ def _fewer_axes(value: Node, ndim: int, builder: Builder) -> Node:
 def _scatter(node: Node, builder: Builder) -> Node | None:
     given = bind(node, "values", "shape", "index", distinct=False)
     values = as_node(given["values"], builder)
-    placed = _at_places(values, given["index"], node.shape, builder) if values.dtype.kind != "b" else None
+    placed = _at_places(values, given["index"], node.shape, builder)
     if placed is not None:
         return _spread(*placed, node.shape, builder)
     entries = _advanced(_entries(given["index"], node.ndim), node.shape)

@@ -13,6 +13,7 @@ from twopass.errors import ShapeError, compose
 from twopass.nn.layer import Layer
 from twopass.nn.types import Array, Key, Params, Seed, Shape
 from twopass.nn.validation import check_shape
+from twopass.pullbacks import with_pullback
 
 __all__ = ["BatchNorm", "LayerNorm"]
 
@@ -44,6 +45,32 @@ def _moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
     """Mean, and variance with divisor n, along some axes, which are kept with length 1."""
     mean = np.mean(x, axis=axes, keepdims=True)
     return mean, np.mean(np.square(x - mean), axis=axes, keepdims=True)
+
+
+def _pulled_by_batch(x: Array, scale: Array, shift: Array, *, epsilon: float) -> tuple[Array, Any]:
+    """The result, and the pullback: Ioffe and Szegedy (2015), section 3, the six equations as one.
+
+    The rules of the steps of `_normalize_by_batch` would give the same, but pass over the batch once more: none of them
+    knows that the mean of ``x - mean`` is 0.
+    """
+    axes = tuple(range(x.ndim - 1))
+    mean, variance = _moments(x, axes)
+    deviation = np.sqrt(variance + epsilon)
+    standard = (x - mean) / deviation
+
+    def pullback(cotangent: Array) -> tuple[Array, Array, Array]:
+        level, slope = np.mean(cotangent, axis=axes), np.mean(cotangent * standard, axis=axes)
+        count = math.prod(x.shape[:-1])
+        return (cotangent - level - standard * slope) * (scale / deviation), count * slope, count * level
+
+    return standard * scale + shift, pullback
+
+
+@with_pullback(_pulled_by_batch)
+def _normalize_by_batch(x: Array, scale: Array, shift: Array, *, epsilon: float) -> Array:
+    """Normalise by the statistics of the batch."""
+    mean, variance = _moments(x, tuple(range(x.ndim - 1)))
+    return (x - mean) / np.sqrt(variance + epsilon) * scale + shift
 
 
 @dataclass(frozen=True)
@@ -113,16 +140,12 @@ class BatchNorm(_Normalization):
     ) -> tuple[Array, Params]:
         """The forward pass; see `Layer.apply`."""
         self._check(params, x)
-        mean, variance = params["mean"], params["variance"]
-        if training and not self.frozen and math.prod(x.shape[:-1]) > 1:
-            mean, variance = _moments(x, tuple(range(x.ndim - 1)))
-            params = {
-                **params,
-                "mean": self._moved(params["mean"], mean),
-                "variance": self._moved(params["variance"], variance),
-            }
-        y = (x - mean) * (params["scale"] / np.sqrt(variance + self.epsilon)) + params["shift"]
-        return y, params
+        scale, shift = params["scale"], params["shift"]
+        if not training or self.frozen or math.prod(x.shape[:-1]) <= 1:
+            return (x - params["mean"]) * (scale / np.sqrt(params["variance"] + self.epsilon)) + shift, params
+        mean, variance = _moments(x, tuple(range(x.ndim - 1)))
+        moved = {"mean": self._moved(params["mean"], mean), "variance": self._moved(params["variance"], variance)}
+        return _normalize_by_batch(x, scale, shift, epsilon=self.epsilon), {**params, **moved}
 
     def _moved(self, running: Array, batch: Array) -> Array:
         return self.momentum * running + (1 - self.momentum) * np.reshape(batch, running.shape)

@@ -17,7 +17,7 @@ from twopass.program.ir import Access, Call, Instruction, Launch, Loop, Panels, 
 from twopass.program.lower.classify import axes_of, is_view, native, slices, source
 from twopass.program.lower.cluster import Cluster, Clusters
 from twopass.program.lower.code import Code, permuted
-from twopass.program.lower.contract import Plan, build
+from twopass.program.lower.contract import Plan, build, halves
 from twopass.program.lower.memory import Memory, Target
 from twopass.program.lower.prepare import prepare
 from twopass.program.lower.scan import lower_scan
@@ -248,7 +248,7 @@ class Block:
 
     def _emit_loop(self, cluster: Cluster, kept: Sequence[Node]) -> None:
         axes = (*cluster.outer, *cluster.inner)
-        code = Code(cluster, self.clusters.inline, self.natural, axes)
+        code = Code(cluster, self.clusters.inline, self.natural, self.storage, axes)
         stores, places = [], []
         for node in kept:
             for storage in self._copies_of(node, cluster):
@@ -295,7 +295,7 @@ class Block:
         order = head.order
         # An axis of rows or columns that the result lacks has length 1.
         missing = [not c for c in (head.m, head.n)]
-        code = Code(cluster, self.clusters.inline, self.storage, order)
+        code = Code(cluster, self.clusters.inline, self.storage, self.storage, order)
         stores, places = [], []
         for node in kept:
             storage = self._places[node]
@@ -303,7 +303,8 @@ class Block:
             stores.append(Store(code.number(node), _with_missing(access, missing)))
             places.append(storage.argument())
         inputs = [_with_missing(access, missing) for access, _ in code.loads]
-        kernel = build(head, self.memory.machine, left, right, inputs, code.body(), stores)
+        given = (isinstance(source(left_node), Input), isinstance(source(right_node), Input))
+        kernel = build(head, self.memory.machine, left, right, inputs, code.body(), stores, given)
         arguments = (left.argument(), right.argument(), *(argument for _, argument in code.loads), *places)
         self.statements.append(Launch(kernel, arguments, _names(kept)))
 
@@ -479,9 +480,12 @@ def _with_missing(access: Access, missing: Sequence[bool]) -> Access:
 
 
 def _block(domain: Sequence[int], inner: int) -> int:
-    """How many positions of axis 0 make a task: about 4,096 elements, and a multiple of any vector's lanes."""
-    if len(domain) == inner or not domain or math.prod(domain) < 1 << 13:
+    """How many positions of axis 0 make a task: half of them, or 4,096 elements; a multiple of any vector's lanes."""
+    size = math.prod(domain)
+    if len(domain) <= max(inner, 1) or size < 1 << 10:
         return 0
+    if size < 1 << 13:
+        return first if (first := halves(domain[0])[0]) < domain[0] else 0
     row = max(1, math.prod(domain[1:]))
     block = -(-4096 // row)
     block = -(-block // _LANES) * _LANES

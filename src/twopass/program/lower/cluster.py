@@ -122,6 +122,7 @@ class Clusters:
         self.position = {node: place for place, node in enumerate(nodes)}
         users = _users(nodes)
         self.multiplied = {operand for node in nodes if einsum_of(node) for operand in node.operands}
+        self.turned = _turned(nodes)
         self.reduced_only = _reduced_only(graph, nodes, users)
         self.inline = _inline(graph, nodes, users)
         for node in nodes:
@@ -265,8 +266,8 @@ class Clusters:
             return None
         if cluster.head is not None and node in self.reduced_only:
             return None
-        if node in self.multiplied and node.shape == cluster.domain and not cluster.ends_with(cluster.inner):
-            return None
+        if node in self.turned and node.shape == cluster.domain and not cluster.ends_with(cluster.inner):
+            return None  # a kernel that reduces along one axis does not store copies that are turned along another
         index = self._aligned(node, cluster)
         if index is not None and self._is_slow(node, index, cluster):
             return None
@@ -421,6 +422,16 @@ def _users(nodes: Sequence[Node]) -> dict[Node, list[Node]]:
     for node in nodes:
         for operand in node.operands:
             found.setdefault(operand, []).append(node)
+    return found
+
+
+def _turned(nodes: Sequence[Node]) -> set[Node]:
+    """Operands of the contractions that sum along the last axis of both, one of which is turned for that."""
+    found: set[Node] = set()
+    for node in nodes:
+        einsum = einsum_of(node)
+        if einsum is not None and all(side and side[-1] in einsum.summed for side in (einsum.left, einsum.right)):
+            found.update(node.operands)
     return found
 
 

@@ -43,17 +43,25 @@ class Code:
     inline : set of Node
         Scalars that are computed where they are needed.
     storage : callable
-        Gives the storage of a value that is in memory.
+        Gives the storage of a value that is in memory, as a strided array.
+    panelled : callable
+        The same, but in panels if it is. They are read where the element is that of the domain's last two axes.
     axes : sequence of int
         The axes of the cluster's domain in the order of the kernel's.
     """
 
     def __init__(
-        self, cluster: Cluster, inline: set[Node], storage: Callable[[Node], Storage], axes: Sequence[int]
+        self,
+        cluster: Cluster,
+        inline: set[Node],
+        storage: Callable[[Node], Storage],
+        panelled: Callable[[Node], Storage],
+        axes: Sequence[int],
     ) -> None:
         self.cluster = cluster
         self.inline = inline
         self.storage = storage
+        self.panelled = panelled
         self.axes = tuple(axes)
         self.loads: list[tuple[Access, Argument]] = []
         self._instructions: list[tuple[str, tuple[_Value, ...], np.dtype[Any], tuple[Any, ...]]] = []
@@ -161,7 +169,15 @@ class Code:
             positions = affine(node.value)
             if positions is not None:
                 return self._position(positions, node.dtype, index)
-        return self._load(self.storage(node), index)
+        return self._load(self._where(node, index), index)
+
+    def _where(self, node: Node, index: IndexMap) -> Storage:
+        """The storage of a value that is read at an index."""
+        rank = self.cluster.rank
+        whole = self.axes == tuple(range(rank)) and node.shape == self.cluster.domain[-2:]
+        if whole and rank >= 2 and index == IndexMap.picking(rank, (rank - 2, rank - 1)):
+            return self.panelled(node)
+        return self.storage(node)
 
     def _position(self, positions: tuple[int, tuple[int, ...]], dtype: np.dtype[Any], index: IndexMap) -> _Value:
         start, strides = positions

@@ -19,6 +19,10 @@ from twopass.program.machine import Machine
 __all__ = ["Memory", "Target"]
 
 
+#: Rows that are a multiple of so many bytes apart compete for the same lines of the caches.
+_SAME_SETS = 2048
+
+
 class Memory:
     """Makes buffers, with names that tell them apart."""
 
@@ -43,6 +47,8 @@ class Memory:
         last = shape[order[-1]]
         wide = self.machine.padded(last, np.dtype(dtype))
         wide = wide if last > 1 and 5 * wide <= 8 * last else last
+        if len(shape) > 1 and wide * np.dtype(dtype).itemsize % _SAME_SETS == 0:
+            wide += self.machine.lanes(np.dtype(dtype))
         lengths = [shape[axis] for axis in order[:-1]] + [wide]
         own = contiguous(lengths)
         strides = tuple(own[order.index(axis)] for axis in range(len(shape)))

@@ -110,9 +110,10 @@ def _cut(node: Node) -> Node:
         return node
     flat = operand
     if operand.ndim > 1:
-        # The last axes are one part each, if they are short enough; otherwise all is taken in a row.
+        # The last axes are one part each, if their length is fit. Otherwise all is taken in a row, which takes a copy
+        # of what is computed for it, or is in panels.
         part = math.prod(operand.shape[1:])
-        if _PART // 8 <= part <= 4 * _PART:
+        if _PART // 64 <= part <= 4 * _PART:
             partial = _node(node, node.function, operand, shape=operand.shape[:1], axis=tuple(range(1, operand.ndim)))
             return _node(node, node.function, partial, shape=(), axis=(0,))
         flat = _node(operand, np.reshape, operand, (operand.size,), shape=(operand.size,))

@@ -89,7 +89,7 @@ def _cut(plan: Plan, valid: int) -> list[int]:
     widest = len(plan.target.tiles)
     tallest = max(plan.kernel.rows, default=1)
     if tallest * widest <= 4:
-        widest = max(widest, plan.target.registers // 4 // tallest)
+        widest = max(widest, plan.target.registers * 3 // 4 // tallest)
     vectors = -(-valid // plan.lanes)
     base, extra = divmod(vectors, -(-vectors // widest))
     widths = [base + 1] * extra + [base] * (-(-vectors // widest) - extra)

@@ -75,11 +75,12 @@ def _axes(nest: Nest, target: Target, inner: bool) -> tuple[int | None, int | No
     if vector is None:
         return None, None
     if inner:
-        turned = _turned(nest, vector, target)
+        turned = vector if _crosses_rows(nest, vector) else _turned(nest, vector, target)
         if turned is None:
             return vector, None
         # A few positions are gathered as fast as they are transposed, with less code.
-        return turned, vector if nest.axes[vector].length > _GATHERED else None
+        rows = next(a for a, axis in enumerate(nest.axes) if axis.inner)
+        return turned, rows if nest.axes[rows].length > _GATHERED else None
     cross = _cross_axis(nest, vector)
     return (cross, vector) if cross is not None and nest.axes[cross].task else (vector, cross)
 
@@ -107,6 +108,14 @@ def _cross_axis(nest: Nest, vector: int) -> int | None:
     counts = {a: sum(place.strides[a] == 1 for place in odd) for a in range(len(nest.axes)) if a != vector}
     best = max(counts, key=lambda a: counts[a], default=None)
     return best if best is not None and counts[best] else None
+
+
+def _crosses_rows(nest: Nest, vector: int) -> bool:
+    """Whether the vector axis is an outer one, and operands are contiguous along the only inner one."""
+    inner = [a for a, axis in enumerate(nest.axes) if axis.inner]
+    if len(inner) != 1 or vector in inner:
+        return False
+    return any(place.strides[inner[0]] == 1 and place.strides[vector] not in (0, 1) for place in nest.places)
 
 
 def _turned(nest: Nest, vector: int, target: Target) -> int | None:
