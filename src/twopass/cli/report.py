@@ -95,15 +95,20 @@ def show_plan(
     """Print what is learned from, and with what."""
     n_train, n_validation, n_test = counts
     sizes = [encoder.n_inputs, *model.parse_sizes(settings.hidden), encoder.target.size]
-    network = model.make_network(encoder, sizes[1:-1], settings.activation, settings.dropout)
+    network = model.make_network(encoder, sizes[1:-1], settings.activation, settings.dropout, settings.members)
     whole, *_ = nn.summary_rows(network, (encoder.n_inputs,))
     epochs = f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}"
+    layers = " -> ".join(map(str, sizes))
+    if settings.members > 1:
+        layers = f"{settings.members} x ({layers})"
     training = f"{epochs}, batches of {settings.batch_size}, {settings.optimizer}, "
     training += f"{settings.learning_rate:g} {settings.schedule}"
+    if settings.weight_decay is not None:
+        training += f", weight decay {settings.weight_decay:g}"
     fields = {
         "data": f"{name}: {n_train:,} rows to train on, {n_validation:,} to validate, {n_test:,} to test",
         "target": f"{encoder.target.name} ({encoder.task})",
-        "network": f"{' -> '.join(map(str, sizes))}, {whole.parameters:,} parameters",
+        "network": f"{layers}, {whole.parameters:,} parameters",
         "training": training,
     }
     if weights is not None:

@@ -88,6 +88,15 @@ def train(
     dropout: Annotated[
         float | None, typer.Option(metavar="RATE", help="Dropout after each hidden layer.", rich_help_panel=_NETWORK)
     ] = None,
+    members: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Networks to train side by side; predictions are the mean of theirs.",
+            rich_help_panel=_NETWORK,
+        ),
+    ] = None,
     loss: Annotated[
         str | None,
         typer.Option(
@@ -108,6 +117,10 @@ def train(
     schedule: Annotated[
         Literal["one-cycle", "constant"] | None,
         typer.Option(help="How the learning rate changes.", rich_help_panel=_TRAINING),
+    ] = None,
+    weight_decay: Annotated[
+        float | None,
+        typer.Option(metavar="RATE", min=0.0, help="How fast AdamW lets weights decay.", rich_help_panel=_TRAINING),
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Passes over the rows.", rich_help_panel=_TRAINING)
@@ -175,9 +188,11 @@ def train(
         "hidden": hidden,
         "activation": activation,
         "dropout": dropout,
+        "members": members,
         "optimizer": optimizer,
         "learning_rate": learning_rate,
         "schedule": schedule,
+        "weight_decay": weight_decay,
         "epochs": epochs,
         "batch_size": batch_size,
         "early_stopping": early_stopping,
@@ -265,6 +280,8 @@ def _reading(source: str, quiet: bool) -> contextlib.AbstractContextManager[obje
 
 
 def _settings(defaults: Settings, given: dict[str, Any]) -> Settings:
+    if given["optimizer"] is not None and not model.decays(given["optimizer"]):
+        defaults = dataclasses.replace(defaults, weight_decay=None)  # it was that of another optimizer
     return dataclasses.replace(defaults, **{name: value for name, value in given.items() if value is not None})
 
 
@@ -274,9 +291,11 @@ def _trainer(encoder: data.Encoder, settings: Settings, loss: str | None, n_rows
     if settings.schedule == "one-cycle" and steps >= _FEWEST_STEPS:
         rate = optim.schedules.one_cycle(settings.learning_rate, steps)
     return Trainer(
-        model.make_network(encoder, model.parse_sizes(settings.hidden), settings.activation, settings.dropout),
+        model.make_network(
+            encoder, model.parse_sizes(settings.hidden), settings.activation, settings.dropout, settings.members
+        ),
         _loss(loss, model.LOSSES[encoder.task]),
-        model.make_optimizer(settings.optimizer, rate),
+        model.make_optimizer(settings.optimizer, rate, settings.weight_decay),
         metrics=("accuracy",) if encoder.task == "classification" else ("r2",),
         seed=seed,
     )

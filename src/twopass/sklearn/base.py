@@ -21,8 +21,8 @@ from twopass.sklearn.constraints import CONSTRAINTS
 from twopass.sklearn.course import Hooks, Validation
 from twopass.sklearn.descent import NOT_FINITE, descend
 from twopass.sklearn.fitted import Fitted
-from twopass.sklearn.lbfgs import minimise
-from twopass.sklearn.network import Architecture, Decayed, frozen
+from twopass.sklearn.lbfgs import minimise_each
+from twopass.sklearn.network import Architecture
 from twopass.sklearn.objectives import Objective, make_objective
 from twopass.sklearn.rows import is_sparse
 from twopass.sklearn.solvers import AdamHat, Momentum
@@ -106,9 +106,9 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         for activation in activations:
             nn.activations.get(activation)
         rates = tuple(map(float, self._per_layer("dropout", len(sizes))))
-        table = self._make_table()
+        table, n_members = self._make_table(), int(self.n_members)
         inputs = n_features if table is None else table.output_shape((n_features,))[0]
-        return Architecture((inputs, *sizes, units), activations, rates, bool(self.batch_norm), table)
+        return Architecture((inputs, *sizes, units), activations, rates, bool(self.batch_norm), table, n_members)
 
     def _make_table(self) -> nn.EmbeddedColumns | None:
         """The layer that embeds the categories, with the sizes that the parameters say; None without categories."""
@@ -160,12 +160,13 @@ class BaseMLP(CallbackSupportMixin, Fitted):
     @property
     def _architecture(self) -> Architecture:
         """Of the weights that there are, whatever the parameters say of sizes meanwhile."""
-        units = (self.coefs_[0].shape[0], *(weight.shape[1] for weight in self.coefs_))
+        *members, inputs, _ = self.coefs_[0].shape
+        units = (inputs, *(weight.shape[-1] for weight in self.coefs_))
         rates = tuple(map(float, self._per_layer("dropout", len(units) - 2)))
         vectors = getattr(self, "embeddings_", ())
         table = Categories.of(self).table([own.shape[-1] for own in vectors]) if vectors else None
         activations = self._per_layer("activation", len(units) - 2)
-        return Architecture(units, activations, rates, hasattr(self, "norms_"), table)
+        return Architecture(units, activations, rates, hasattr(self, "norms_"), table, *members)
 
     def _params(self) -> list[Any]:
         """The tree of the network's parameters, of the attributes that the user sees."""
@@ -320,9 +321,8 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         x = X.toarray() if is_sparse(X) else np.ascontiguousarray(X)
         target = np.ascontiguousarray(self._target(y, X.dtype))
         samples = Samples(x, target, None if weight is None else np.ascontiguousarray(weight, X.dtype))
-        params = frozen({"alpha": np.array(self.alpha), "net": self._params()}, X.dtype)
-        found = minimise(self, Decayed(architecture.net), self._objective(consistent=True), params, samples)
-        self._keep(found)
+        params = architecture.with_strength(self.alpha, self._params(), X.dtype)
+        self._keep(minimise_each(self, architecture.trained, self._objective(consistent=True), params, samples))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -22,8 +22,8 @@ from twopass.sklearn.categories import RARE, checked
 from twopass.sklearn.classes import class_numbers, distinct_labels, stacked, weighted_classes, weights_of_columns
 from twopass.sklearn.constraints import CONSTRAINTS
 from twopass.sklearn.course import Validation
-from twopass.sklearn.heads import ClassHead, gradients, joint_objective, outputs_of, shown
-from twopass.sklearn.network import activate
+from twopass.sklearn.heads import ClassHead, gradients, joint_objective, outputs_of, shown, together
+from twopass.sklearn.network import activate, mean_of_questions
 from twopass.sklearn.objectives import BINARY, CLASS_LOSSES, Objective, function_of
 
 __all__ = ["MLPClassifier"]
@@ -124,6 +124,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         mask; or those of a data frame that are text or of a categorical type. The other columns are numbers.
     embedding_size : "auto", int, or sequence of int for each of these columns, default "auto"
         Length of the vectors; "auto" is the fourth root of the number of categories, rounded up.
+    n_members : int, default 1
+        Networks that are trained side by side, each as it would be alone; they differ in their initial weights and in
+        what dropout leaves out. Predictions are the mean of theirs, and so is what is validated.
     backend : {"auto", "llvm", "numpy"}, default "auto"
         What computes the steps: machine code, or NumPy. "auto" takes NumPy for fits of few steps.
     threads : int or None, default None
@@ -134,12 +137,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     classes_ : array of shape (n_classes,), or list of those
         The classes, of each target if there are several.
     coefs_, intercepts_ : list of array
-        Weights ``(inputs, units)`` and biases ``(units,)`` of each layer.
+        Weights ``(inputs, units)`` and biases ``(units,)`` of each layer; of several members, stacked along a new
+        first axis.
     categories_ : list of array
         With `categorical_features`: the sorted categories of each of these columns. What comes once in a fit is not
         among them: it is *other*, as what comes later and was not in the fit.
     embeddings_ : list of array of shape (n_categories + 2, embedding_size)
-        With `categorical_features`: the vectors of the categories, of other ones, and of missing values.
+        With `categorical_features`: the vectors of the categories, of other ones, and of missing values; stacked as
+        `coefs_` are.
     is_categorical_ : bool array of shape (n_features,) or None
         Which columns hold categories.
     norms_ : list of dict
@@ -219,6 +224,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         layer_width: int | None = None,
         categorical_features: Any = None,
         embedding_size: Any = "auto",
+        n_members: int = 1,
         backend: str = "auto",
         threads: int | None = None,
     ) -> None:
@@ -256,6 +262,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.layer_width = layer_width
         self.categorical_features = categorical_features
         self.embedding_size = embedding_size
+        self.n_members = n_members
         self.backend = backend
         self.threads = threads
 
@@ -417,6 +424,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             scores = scores.ravel()
         return self._label_binarizer.inverse_transform(scores, threshold=0.0 if self._is_hinge else 0.5)
 
+    def _together(self, outputs: Any) -> Any:
+        if outputs.ndim == 3 and self._is_joint:
+            return together(self._heads(), outputs)
+        if outputs.ndim == 3 and self._is_multiclass and self.out_activation_ == "logistic":
+            return mean_of_questions(outputs)
+        return super()._together(outputs)
+
     def _shown(self, outputs: Any) -> Any:
         return shown(self._heads(), outputs) if self._is_joint else super()._shown(outputs)
 
@@ -478,8 +492,40 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._of_outputs(self._outputs(X))
 
     @available_if(_has_probabilities)
-    def predict_proba(self, X: Any) -> Any:
+    def predict_proba(self, X: Any, return_std: bool = False) -> Any:
         """The probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Inputs.
+        return_std : bool, default False
+            Whether to tell how far the members agree, too: the standard deviation of their probabilities.
+
+        Returns
+        -------
+        probability : array of shape (n_samples, n_classes)
+            Columns in the order of `classes_`. Of several members, the mean of their probabilities. With a binary loss
+            and more than two classes, the answers of all classes, divided by their sum. A list of such arrays for
+            several targets of several classes each.
+        std : array of shape (n_samples, n_classes)
+            With `return_std`.
+
+        Raises
+        ------
+        ArgumentError
+            When `return_std` is asked of a single network.
+        """
+        outputs = self._outputs_of_all(X)
+        mean = self._probabilities(self._together(outputs))
+        if not return_std:
+            return mean
+        self._check_members(outputs)
+        each = self._of_each(self._probabilities, outputs)
+        return mean, [np.std(own, axis=1) for own in each] if isinstance(each, list) else np.std(each, axis=1)
+
+    def predict_members(self, X: Any) -> Any:
+        """The probabilities of each member, whose mean is what `predict_proba` gives.
 
         Parameters
         ----------
@@ -488,11 +534,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Returns
         -------
-        array of shape (n_samples, n_classes)
-            Columns in the order of `classes_`. With a binary loss and more than two classes, the answers of all
-            classes, divided by their sum. A list of such arrays for several targets of several classes each.
+        array of shape (n_samples, n_members, n_classes)
+            With ``loss="hinge"``, what `decision_function` is the mean of. A list of such arrays for several targets of
+            several classes each.
         """
-        outputs = self._outputs(X)
+        return self._of_each(self._margins if self._is_hinge else self._probabilities, self._outputs_of_all(X))
+
+    def _probabilities(self, outputs: Array) -> Any:
+        """Outputs of the network as probabilities."""
         if self._is_joint:
             own = outputs_of(self._heads(), outputs)
             return [head.probabilities(slots) for head, slots in zip(self._heads(), own, strict=True)]
@@ -524,10 +573,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         array of shape (n_samples,) for two classes, else (n_samples, n_classes)
             A list of such arrays for several targets of several classes each.
         """
-        found = self._outputs(X)
+        return self._margins(self._outputs(X))
+
+    def _margins(self, outputs: Array) -> Any:
         if self._is_joint:
-            return [own[:, 0] if own.shape[1] == 1 else own for own in outputs_of(self._heads(), found)]
-        return found[:, 0] if self.n_outputs_ == 1 else found
+            return [own[:, 0] if own.shape[1] == 1 else own for own in outputs_of(self._heads(), outputs)]
+        return outputs[:, 0] if self.n_outputs_ == 1 else outputs
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The accuracy: the share of samples whose class, or all of whose labels or targets, are predicted.

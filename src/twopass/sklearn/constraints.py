@@ -45,6 +45,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "callbacks": ["array-like", None],
     "n_layers": [Interval(Integral, 1, None, closed="left"), None],
     "layer_width": [Interval(Integral, 1, None, closed="left"), None],
+    "n_members": [Interval(Integral, 1, None, closed="left")],
     "backend": [StrOptions({"auto", "llvm", "numpy"})],
     "threads": [Interval(Integral, 1, None, closed="left"), None],
 }

@@ -108,7 +108,8 @@ class Course(Callback):
 
     @np.errstate(over="ignore", invalid="ignore")  # a network that diverges shows it in the numbers
     def _validate(self, run: Run, validation: Validation) -> None:
-        estimator, outputs = self.estimator, validation.outputs(run)
+        estimator = self.estimator
+        outputs = estimator._together(validation.outputs(run))
         loss = float(run.loss_function(outputs, validation.target, sample_weight=validation.weight))
         estimator.validation_loss_curve_.append(loss)
         if estimator.scoring == "loss":

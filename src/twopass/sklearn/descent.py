@@ -13,11 +13,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight
 
-from twopass import optim
+from twopass import nn, optim
 from twopass.errors import ArgumentError, NotFiniteError, compose
 from twopass.nn.types import Array
 from twopass.sklearn.course import Course, Validation
-from twopass.sklearn.network import Architecture, Decayed, frozen
+from twopass.sklearn.network import Architecture
 from twopass.sklearn.objectives import Objective
 from twopass.sklearn.rows import SparseRows, is_sparse
 from twopass.sklearn.solvers import Progress, Solver, with_learning_rate
@@ -43,7 +43,7 @@ _WORTH_THREADS = 1e7
 class _Parts(NamedTuple):
     """What a trainer is made of, and the programs that were compiled for it."""
 
-    net: Decayed
+    net: nn.Layer
     objective: Objective
     transformation: optim.Transformation
     programs: Programs
@@ -55,7 +55,7 @@ def _kept_parts(architecture: Architecture, objective: Objective, transformation
 
     Programs are found again by the identity of what they were compiled of, so those compile once.
     """
-    return _Parts(Decayed(architecture.net), objective, transformation, Programs())
+    return _Parts(architecture.trained, objective, transformation, Programs())
 
 
 def _parts(*key: Any) -> _Parts:
@@ -214,7 +214,7 @@ def _make_trainer(
         threads=threads,
     )
     trainer.programs = parts.programs
-    params = frozen({"alpha": np.array(estimator.alpha), "net": estimator._params()}, dtype)
+    params = architecture.with_strength(estimator.alpha, estimator._params(), dtype)
     trainer.input_shape = (estimator.n_features_in_,)
     progress: Progress | None = getattr(estimator, "_optimizer", None)
     if incremental and progress is not None and progress.transformation == transformation:

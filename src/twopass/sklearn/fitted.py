@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from twopass import nn
+from twopass.errors import ArgumentError, compose
 from twopass.nn.types import Array
 from twopass.sklearn import saving
 from twopass.sklearn.categories import checked
-from twopass.sklearn.network import Architecture, activate
+from twopass.sklearn.network import Architecture, activate, mean_outputs
+from twopass.sklearn.objectives import Objective, function_of
 from twopass.sklearn.rows import blocks
 from twopass.train.sensitivity import input_gradients
 
@@ -34,13 +38,44 @@ class Fitted(BaseEstimator):
     def _params(self) -> list[Any]:
         """The tree of the network's parameters, of the attributes that the user sees."""
 
+    @abstractmethod
+    def _objective(self) -> Objective:
+        """What is descended."""
+
     def _outputs(self, X: Any) -> Array:
-        """What the network gives for inputs of the user."""
+        """What the network gives for inputs of the user; of several, the mean."""
+        return self._together(self._outputs_of_all(X))
+
+    def _outputs_of_all(self, X: Any) -> Array:
+        """What the network gives; of several, (n_samples, n_members, n_outputs)."""
         check_is_fitted(self)
         X = checked(self, X)
-        net, params = self._architecture.net, self._params()
-        widest = max(self._architecture.units[1:])
-        return np.concatenate([net(params, rows) for rows in blocks(X, widest)])
+        architecture, params = self._architecture, self._params()
+        widest = max(architecture.units[1:]) * architecture.n_members
+        return np.concatenate([architecture.net(params, rows) for rows in blocks(X, widest)])
+
+    def _together(self, outputs: Any) -> Any:
+        """The outputs of one network; of several, outputs that stand for the mean of what they predict."""
+        if outputs.ndim == 2:
+            return outputs
+        is_normal = function_of(self._objective().loss) is nn.gaussian_nll
+        return mean_outputs(self.out_activation_, is_normal, outputs)
+
+    @staticmethod
+    def _check_members(outputs: Array) -> None:
+        """Raise when there is only one network, whose predictions have no spread."""
+        if outputs.ndim == 2:
+            what = "return_std asks for the spread of the members, and there is one network"
+            raise ArgumentError(compose(what, instead="Fit with n_members=5, or a regressor with loss='gaussian_nll'."))
+
+    def _of_each(self, function: Callable[[Array], Any], outputs: Array) -> Any:
+        """A function of outputs, of those of each member: (n_samples, n_members, ...), or a list of such arrays."""
+        found = function(outputs.reshape(-1, outputs.shape[-1]))
+
+        def apart(own: Array) -> Array:
+            return own.reshape(len(outputs), -1, *own.shape[1:])
+
+        return [apart(own) for own in found] if isinstance(found, list) else apart(found)
 
     def _shown(self, outputs: Any) -> Any:
         """The columns that `gradient` differentiates."""
@@ -57,7 +92,7 @@ class Fitted(BaseEstimator):
         Returns
         -------
         list of array of shape (n_samples, n_units)
-            One for each hidden layer.
+            One for each hidden layer; of several members, of shape (n_samples, n_members, n_units).
         """
         check_is_fitted(self)
         X = checked(self, X)
@@ -86,7 +121,9 @@ class Fitted(BaseEstimator):
         X = checked(self, X, dtype=(np.float64, np.float32))
         net, params = self._architecture.net, self._params()
         widest = max(self._architecture.units)
-        parts = [input_gradients(lambda x: self._shown(net(params, x)), rows) for rows in blocks(X, widest)]
+        parts = [
+            input_gradients(lambda x: self._shown(self._together(net(params, x))), rows) for rows in blocks(X, widest)
+        ]
         found = np.concatenate(parts)
         if getattr(self, "is_categorical_", None) is not None:
             found[..., self.is_categorical_] = np.nan

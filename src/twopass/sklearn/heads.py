@@ -17,10 +17,20 @@ import numpy as np
 from twopass import nn
 from twopass.errors import ArgumentError, compose
 from twopass.nn.types import Array
-from twopass.sklearn.network import activate
+from twopass.sklearn.network import activate, mean_of_questions, mean_outputs
 from twopass.sklearn.objectives import BINARY, CLASS_LOSSES, NUMBER_LOSSES, Objective, function_of, make_objective
 
-__all__ = ["ClassHead", "Head", "NumberHead", "gradients", "joint_objective", "outputs_of", "quantile_levels", "shown"]
+__all__ = [
+    "ClassHead",
+    "Head",
+    "NumberHead",
+    "gradients",
+    "joint_objective",
+    "outputs_of",
+    "quantile_levels",
+    "shown",
+    "together",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +78,10 @@ class Head:
         """The outputs as users see them: probabilities, or numbers."""
         return activate(self.activation, outputs)
 
+    def together(self, outputs: Any) -> Any:
+        """The outputs of several networks, (n_samples, n_members, units), as outputs that are the mean of them."""
+        return mean_outputs(self.activation, function_of(self.loss.loss) is nn.gaussian_nll, outputs)
+
     def terms(self, outputs: Any, column: Any, weight: Any) -> tuple[Any, Any]:
         """What is descended and what is reported of this target: means over the samples for which it is known."""
         if self.is_partial:
@@ -104,6 +118,11 @@ class ClassHead(Head):
     def has_probabilities(self) -> bool:
         """Whether the loss makes probabilities of the outputs."""
         return self.activation != "identity"
+
+    def together(self, outputs: Any) -> Any:
+        if self.units > 1 and self.activation == "logistic":
+            return mean_of_questions(outputs)
+        return super().together(outputs)
 
     def known(self, column: Any) -> Any:
         return column >= 0
@@ -210,6 +229,12 @@ def shown(heads: Sequence[Head], outputs: Any) -> Any:
     """The outputs of all heads as users see them, side by side."""
     own = zip(heads, outputs_of(heads, outputs), strict=True)
     return np.concatenate([head.shown(slots) for head, slots in own], axis=1)
+
+
+def together(heads: Sequence[Head], outputs: Any) -> Any:
+    """The outputs of several networks as outputs that stand for the mean of what they predict, side by side."""
+    own = zip(heads, outputs_of(heads, outputs), strict=True)
+    return np.concatenate([head.together(slots) for head, slots in own], axis=1)
 
 
 def gradients(heads: Sequence[Head], found: Array) -> list[Array]:

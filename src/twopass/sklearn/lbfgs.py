@@ -21,10 +21,26 @@ from twopass.train.threads import blas_threads
 if TYPE_CHECKING:
     from twopass.sklearn.base import BaseMLP
 
-__all__ = ["minimise"]
+__all__ = ["minimise", "minimise_each"]
 
 #: Evaluations that NumPy makes in the time in which the gradient is compiled.
 _FEW = 40
+
+
+def minimise_each(estimator: BaseMLP, net: nn.Layer, objective: Objective, params: Any, samples: Samples) -> Any:
+    """The same of each member of an ensemble, one after the other: how far a step goes is decided for each.
+
+    `loss_` is the mean of theirs, and `n_iter_` the largest.
+    """
+    if not isinstance(net, nn.Ensemble):
+        return minimise(estimator, net, objective, params, samples)
+    found, losses, iterations = [], [], []
+    for index in range(net.n_members):
+        found.append(minimise(estimator, net.net, objective, net.member(params, index), samples))
+        losses.append(estimator.loss_)
+        iterations.append(estimator.n_iter_)
+    estimator.loss_, estimator.n_iter_ = float(np.mean(losses)), max(iterations)
+    return tree.map(lambda *leaves: np.stack(leaves), *found)
 
 
 def minimise(estimator: BaseMLP, net: nn.Layer, objective: Objective, params: Any, samples: Samples) -> Any:

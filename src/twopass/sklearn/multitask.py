@@ -19,7 +19,7 @@ from twopass.sklearn.categories import RARE, checked
 from twopass.sklearn.classes import weights_of_columns
 from twopass.sklearn.constraints import CONSTRAINTS
 from twopass.sklearn.course import Validation
-from twopass.sklearn.heads import ClassHead, Head, NumberHead, gradients, joint_objective, outputs_of, shown
+from twopass.sklearn.heads import ClassHead, Head, NumberHead, gradients, joint_objective, outputs_of, shown, together
 from twopass.sklearn.objectives import Objective
 from twopass.sklearn.targets import Targets, framed, per_target, read_targets
 from twopass.sklearn.tasks import TASKS, Task, classes_of, mean_and_deviation, task_of
@@ -69,7 +69,7 @@ class MLPMultiTask(BaseMLP):
         As for `MLPClassifier`.
     warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon
         As for `MLPClassifier`. The score that early stopping goes by is the mean of `task_scores`.
-    n_iter_no_change, max_fun, dropout, batch_norm, scoring, max_time, callbacks, n_layers, layer_width
+    n_iter_no_change, max_fun, dropout, batch_norm, scoring, max_time, callbacks, n_layers, layer_width, n_members
         As for `MLPClassifier`.
     categorical_features, embedding_size, backend, threads
         As for `MLPClassifier`.
@@ -163,6 +163,7 @@ class MLPMultiTask(BaseMLP):
         layer_width: int | None = None,
         categorical_features: Any = None,
         embedding_size: Any = "auto",
+        n_members: int = 1,
         backend: str = "auto",
         threads: int | None = None,
     ) -> None:
@@ -203,6 +204,7 @@ class MLPMultiTask(BaseMLP):
         self.layer_width = layer_width
         self.categorical_features = categorical_features
         self.embedding_size = embedding_size
+        self.n_members = n_members
         self.backend = backend
         self.threads = threads
 
@@ -346,6 +348,9 @@ class MLPMultiTask(BaseMLP):
 
     def _of_outputs(self, outputs: Array) -> Any:
         return self._framed(self._answers(outputs))
+
+    def _together(self, outputs: Any) -> Any:
+        return outputs if outputs.ndim == 2 else together(self._heads(), outputs)
 
     def _shown(self, outputs: Any) -> Any:
         return shown(self._heads(), outputs)

@@ -111,6 +111,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         mask; or those of a data frame that are text or of a categorical type. The other columns are numbers.
     embedding_size : "auto", int, or sequence of int for each of these columns, default "auto"
         Length of the vectors; "auto" is the fourth root of the number of categories, rounded up.
+    n_members : int, default 1
+        Networks that are trained side by side, each as it would be alone; they differ in their initial weights and in
+        what dropout leaves out. Predictions are the mean of theirs, and so is what is validated.
     backend : {"auto", "llvm", "numpy"}, default "auto"
         What computes the steps: machine code, or NumPy. "auto" takes NumPy for fits of few steps.
     threads : int or None, default None
@@ -119,12 +122,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     Attributes
     ----------
     coefs_, intercepts_ : list of array
-        Weights ``(inputs, units)`` and biases ``(units,)`` of each layer.
+        Weights ``(inputs, units)`` and biases ``(units,)`` of each layer; of several members, stacked along a new
+        first axis.
     categories_ : list of array
         With `categorical_features`: the sorted categories of each of these columns. What comes once in a fit is not
         among them: it is *other*, as what comes later and was not in the fit.
     embeddings_ : list of array of shape (n_categories + 2, embedding_size)
-        With `categorical_features`: the vectors of the categories, of other ones, and of missing values.
+        With `categorical_features`: the vectors of the categories, of other ones, and of missing values; stacked as
+        `coefs_` are.
     is_categorical_ : bool array of shape (n_features,) or None
         Which columns hold categories.
     norms_ : list of dict
@@ -204,6 +209,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         layer_width: int | None = None,
         categorical_features: Any = None,
         embedding_size: Any = "auto",
+        n_members: int = 1,
         backend: str = "auto",
         threads: int | None = None,
     ) -> None:
@@ -241,6 +247,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.layer_width = layer_width
         self.categorical_features = categorical_features
         self.embedding_size = embedding_size
+        self.n_members = n_members
         self.backend = backend
         self.threads = threads
 
@@ -348,8 +355,50 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         return self._fit(X, y, sample_weight, True)
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any, return_std: bool = False) -> Any:
         """The prediction for each sample: the mean, the median or what the loss stands for.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Inputs.
+        return_std : bool, default False
+            Whether to tell how far to trust each prediction, too: the standard deviation of the predictions of the
+            members; with ``loss="gaussian_nll"`` that of the target, which is the root of the mean of the variances
+            that the members predict plus the variance of their means [1]_.
+
+        Returns
+        -------
+        y : array of shape (n_samples,) or (n_samples, n_outputs)
+            Of several members, the mean of their predictions. Of several quantiles, the one nearest to the median; of
+            ``loss="gaussian_nll"``, the mean.
+        std : array of the same shape
+            With `return_std`.
+
+        Raises
+        ------
+        ArgumentError
+            When `return_std` is asked of a single network that predicts no variance.
+
+        References
+        ----------
+        .. [1] B. Lakshminarayanan, A. Pritzel and C. Blundell, "Simple and scalable predictive uncertainty estimation
+           using deep ensembles", NeurIPS 2017, section 2.4.
+        """
+        outputs = self._outputs_of_all(X)
+        mean = self._of_outputs(self._together(outputs))
+        return (mean, self._spread(outputs)) if return_std else mean
+
+    def _spread(self, outputs: Array) -> Array:
+        """The standard deviation of each prediction."""
+        if self._kind is nn.gaussian_nll:
+            spread: Array = np.exp(0.5 * self._together(outputs)[:, self.n_outputs_ :])
+            return spread.ravel() if spread.shape[1] == 1 else spread
+        self._check_members(outputs)
+        return np.std(self._of_each(self._of_outputs, outputs), axis=1)
+
+    def predict_members(self, X: Any) -> Array:
+        """The predictions of each member, whose mean is what `predict` gives.
 
         Parameters
         ----------
@@ -358,10 +407,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         Returns
         -------
-        array of shape (n_samples,) or (n_samples, n_outputs)
-            Of several quantiles, the one nearest to the median; of ``loss="gaussian_nll"``, the mean.
+        array of shape (n_samples, n_members) or (n_samples, n_members, n_outputs)
         """
-        return self._of_outputs(self._outputs(X))
+        return self._of_each(self._of_outputs, self._outputs_of_all(X))
 
     @available_if(_has_quantiles)
     def predict_quantiles(self, X: Any) -> Array:

@@ -15,7 +15,7 @@ from sklearn.preprocessing import LabelBinarizer
 from twopass import nn, optim, tree
 from twopass.errors import ArgumentError, ModelError, compose
 from twopass.io import load_model, unpack
-from twopass.sklearn.network import Decayed, frozen
+from twopass.sklearn.network import frozen
 from twopass.sklearn.solvers import Progress
 from twopass.train import Partition, State, Trainer
 
@@ -135,13 +135,13 @@ def _set_arrays(estimator: Any, tensors: Mapping[str, Any], dtype: np.dtype[Any]
         estimator.norms_ = norms
     if architecture.table is not None:
         estimator.embeddings_ = architecture.vectors(params)
-    whole = frozen({"alpha": np.array(estimator.alpha), "net": params}, dtype)
+    whole = architecture.with_strength(estimator.alpha, params, dtype)
     estimator._best_params = whole if estimator.early_stopping else None
     if has_state:
         transformation = estimator._transformation()
         plain = transformation.init(Partition.of(architecture.net, params).split(params)[0])
         found = tree.map(np.array, unpack(tensors, plain, "optimizer"))
-        own = transformation.init(Partition.of(Decayed(architecture.net), whole).split(whole)[0])
+        own = transformation.init(Partition.of(architecture.trained, whole).split(whole)[0])
         estimator._optimizer = Progress(transformation, _like(own, found))
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from twopass import optim
-from twopass.api import value_and_grad
-from twopass.nn import Layer
+from twopass.api import value_and_grad, vmap
+from twopass.nn import Ensemble, Layer
 from twopass.train.parameters import Partition, Tree, read_only
 
 __all__ = ["Loss", "Step", "make_gradient", "make_objective", "make_step"]
@@ -28,24 +30,52 @@ def make_objective(net: Layer, loss: Loss, partition: Partition) -> Callable[...
     the number that is descended and the one that is reported. It sees the parameters, so a penalty can depend on the
     batch.
 
+    Of an `nn.Ensemble`, the loss is that of each member; the objective is their sum, and the loss their mean.
+
     Returns
     -------
     callable
         ``objective(trainable, rest, x, y, sample_weight, key)`` gives ``(objective, (loss, refreshed rest))``.
     """
-    own = getattr(loss, "objective", None)
+    measure = _measure_of_members(net, loss) if isinstance(net, Ensemble) else _measure(net, loss)
 
     def objective(trainable: Tree, rest: list[Any], x: Any, y: Any, weight: Any, key: Any) -> Any:
         params = partition.join(trainable, rest)
         prediction, refreshed = net.apply(params, x, training=True, key=key)
-        if own is not None:
-            descended, value = own(prediction, y, weight, params)
-        else:
-            value = loss(prediction, y) if weight is None else loss(prediction, y, sample_weight=weight)
-            descended = value + net.penalty(params)
+        descended, value = measure(prediction, params, y, weight)
         return descended, (value, partition.rest(refreshed))
 
     return objective
+
+
+#: ``measure(prediction, params, target, sample_weight)`` gives the number to descend and the one to report.
+Measure = Callable[[Any, Tree, Any, Any], tuple[Any, Any]]
+
+
+def _measure(net: Layer, loss: Loss) -> Measure:
+    """What is made of a network's predictions."""
+    own = getattr(loss, "objective", None)
+
+    def measure(prediction: Any, params: Tree, y: Any, weight: Any) -> tuple[Any, Any]:
+        if own is not None:
+            descended, value = own(prediction, y, weight, params)
+            return descended, value
+        value = loss(prediction, y) if weight is None else loss(prediction, y, sample_weight=weight)
+        return value + net.penalty(params), value
+
+    return measure
+
+
+def _measure_of_members(net: Ensemble, loss: Loss) -> Measure:
+    """The same of an ensemble: the sum is descended, so that each member goes its own way, and the mean reported."""
+    one = _measure(net.net, loss)
+
+    def measure(prediction: Any, params: Tree, y: Any, weight: Any) -> tuple[Any, Any]:
+        of_each = vmap(lambda prediction, params: one(prediction, params, y, weight), in_axes=(1, 0))
+        descended, values = of_each(prediction, params)
+        return np.sum(descended), np.mean(values)
+
+    return measure
 
 
 def make_gradient(net: Layer, loss: Loss, partition: Partition) -> Callable[..., Any]:

@@ -34,7 +34,8 @@ class Trainer:
     Parameters
     ----------
     net : nn.Layer
-        The network; often an `nn.Sequential`.
+        The network; often an `nn.Sequential`. An `nn.Ensemble` has the loss of each member in training, whose mean is
+        reported; on validation data, loss and metrics are those of the mean of what its members predict.
     loss : str or callable
         A name of `twopass.nn.losses`, or a function ``(prediction, target) -> mean of the batch``.
     optimizer : optim.Transformation
@@ -269,7 +270,7 @@ class Trainer:
             samples, validation = samples.split(validation_split, self.seed)
         loss = self.loss
         if class_weight is not None:
-            loss = weighted_loss(loss, class_weight, samples, self.net.output_shape(self.input_shape)[-1])
+            loss = weighted_loss(loss, class_weight, samples, self._judged_shape(self.input_shape)[-1])
         run = Run(
             trainer=self,
             samples=samples,
@@ -294,7 +295,7 @@ class Trainer:
             what = "sample_weight is given, and the loss does not take it"
             raise ArgumentError(compose(what, instead="Write loss(prediction, target, *, sample_weight=None)."))
         self.net.check_values(samples.x)
-        check_targets(self.loss, self.metrics, self.net.output_shape(shape), samples, self.dtype)
+        check_targets(self.loss, self.metrics, self._judged_shape(shape), samples, self.dtype)
         self.init(shape)  # last, so that a mistake above decides nothing
         if self.epoch == 0 and self.feature_names is None:
             self.feature_names = names
@@ -324,7 +325,24 @@ class Trainer:
 
     def evaluate_samples(self, samples: Samples, batch_size: int = 1024) -> dict[str, float]:
         """`evaluate` for samples that have been checked."""
-        return evaluate(self._predict, self.params, self.loss, self.metrics, samples, batch_size, self.dtype)
+        return evaluate(self._judged, self.params, self.loss, self.metrics, samples, batch_size, self.dtype)
+
+    def _judged_shape(self, shape: Any) -> Any:
+        """The shape of what the loss and the metrics see of a sample, from that of its input."""
+        return (self.net.net if isinstance(self.net, nn.Ensemble) else self.net).output_shape(shape)
+
+    @property
+    def _judged(self) -> Predict:
+        """What the loss and the metrics see: the outputs; of an ensemble, the mean of what its members predict."""
+        predict, loss = self._predict, self.loss
+        if not isinstance(self.net, nn.Ensemble):
+            return predict
+
+        def judged(params: Any, x: Any) -> tuple[Any, Any]:
+            outputs, probe = predict(params, x)
+            return nn.losses.mean_prediction(loss, outputs), probe
+
+        return judged
 
     def predict(self, x: Any, *, batch_size: int = 1024) -> Any:
         """The network's output for each sample: logits, for the losses of classes.
@@ -339,6 +357,7 @@ class Trainer:
         Returns
         -------
         array of shape (n_samples, *output_shape)
+            Of an `nn.Ensemble` (n_samples, n_members, ...); `nn.losses.mean_prediction` makes one prediction of them.
 
         Raises
         ------

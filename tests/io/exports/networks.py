@@ -61,6 +61,8 @@ def layer(rng: np.random.Generator, shape: tuple[int, ...]) -> nn.Layer:
         lambda: nn.Flatten(),
         lambda: nn.Residual(nn.Sequential(nn.Dense(units, activation=activation(rng)), nn.Dense(shape[-1]))),
         lambda: nn.Residual(nn.Dense(units, activation="tanh"), nn.Dense(units, use_bias=False)),
+        lambda: nn.Ensemble(nn.Dense(units, activation=activation(rng)), int(rng.integers(1, 4))),
+        lambda: nn.Ensemble(nn.Sequential(nn.BatchNorm(), nn.Dense(units), nn.LayerNorm(), nn.Dense(2)), 3),
     ]
     made: nn.Layer = makers[rng.integers(len(makers))]()
     return made

@@ -54,6 +54,10 @@ EXAMPLES: list[tuple[nn.Layer, Any]] = [
     (nn.Residual(nn.Dense(4), frozen=True), (4,)),
     (nn.Graph(tied, encode=nn.Dense(3), norm=nn.BatchNorm(), drop=nn.Dropout(0.2), square=nn.Dense(3)), (4,)),
     (nn.Graph(two_inputs, a=nn.Dense(2), b=nn.Dense(2, weight_penalty=nn.L2(0.1))), ((3,), (4,))),
+    (nn.Ensemble(nn.Dense(2, weight_constraint=nn.MaxNorm(0.5), weight_penalty=nn.L2(0.1)), 3), (4,)),
+    (nn.Ensemble(nn.Sequential(nn.Dense(3), nn.BatchNorm(), nn.Activation("elu"), nn.Dropout(0.4)), 4), (5,)),
+    (nn.Ensemble(nn.Residual(nn.Sequential(nn.Dense(4), nn.LayerNorm())), 1, frozen=True), (4,)),
+    (nn.Sequential(nn.Flatten(), nn.Ensemble(nn.Activation("silu"), 2), nn.Flatten(), nn.Dense(2)), (3, 2)),
 ]
 CASES = pytest.mark.parametrize(("layer", "shape"), EXAMPLES, ids=lambda value: str(value)[:60])
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -4,6 +4,7 @@ from twopass.nn.layers.dense import Dense
 from twopass.nn.layers.dropout import Dropout
 from twopass.nn.layers.elementary import Activation, Flatten
 from twopass.nn.layers.embedding import EmbeddedColumns, Embedding
+from twopass.nn.layers.ensemble import Ensemble
 from twopass.nn.layers.graph import Graph
 from twopass.nn.layers.normalization import BatchNorm, LayerNorm
 from twopass.nn.layers.residual import Residual
@@ -16,6 +17,7 @@ __all__ = [
     "Dropout",
     "EmbeddedColumns",
     "Embedding",
+    "Ensemble",
     "Flatten",
     "Graph",
     "LayerNorm",

@@ -10,6 +10,7 @@ differentiation and compilation. To check a data set once, call the loss on zero
 
 from twopass.nn.losses.base import config, from_config, get, names, normaliser, register
 from twopass.nn.losses.classification import binary_cross_entropy, focal, hinge, softmax_cross_entropy
+from twopass.nn.losses.members import mean_prediction
 from twopass.nn.losses.regression import (
     gaussian_nll,
     huber,
@@ -31,6 +32,7 @@ __all__ = [
     "huber",
     "log_cosh",
     "mean_absolute_error",
+    "mean_prediction",
     "mean_squared_error",
     "names",
     "normaliser",
