@@ -12,7 +12,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from twopass import nn, tree
 from twopass.compiler import compile
+from twopass.sklearn.network import Decayed, Entered
 from twopass.sklearn.objectives import Objective
+from twopass.sklearn.rows import SparseRows
 from twopass.train import Partition
 from twopass.train.samples import Samples
 from twopass.train.step import make_gradient
@@ -27,17 +29,22 @@ __all__ = ["minimise"]
 _FEW = 40
 
 
-def minimise(estimator: BaseMLP, net: nn.Layer, objective: Objective, params: Any, samples: Samples) -> Any:
+def minimise(estimator: BaseMLP, net: Decayed, objective: Objective, params: Any, samples: Samples) -> Any:
     """The parameters at which the objective of all samples is smallest; sets the estimator's `loss_` and `n_iter_`.
 
     Byrd, Lu, Nocedal and Zhu, A Limited Memory Algorithm for Bound Constrained Optimization (1995). The gradient is
     that of the loss that the line search sees, also for several outputs.
     """
     partition = Partition.of(net, params)
+    sparse = isinstance(samples.x, SparseRows)
+    if sparse:
+        net = Entered.of(net)
     if estimator.backend == "llvm" or (estimator.backend == "auto" and estimator.max_iter > _FEW):
-        gradient = _compiled_gradient(net, objective, partition, estimator.threads)
+        gradient = _compiled_gradient(net, objective, partition, sparse, estimator.threads)
     else:
-        gradient = make_gradient(net, objective, partition)
+        gradient = make_gradient(net, objective, partition, sparse)
+    if sparse:
+        gradient = _through_sparse(gradient)
     trainable, rest = partition.split(params)
     dtype = trainable["net"][0]["weight"].dtype
 
@@ -69,9 +76,24 @@ def minimise(estimator: BaseMLP, net: nn.Layer, objective: Objective, params: An
     return partition.join(_unpacked(result.x, trainable, dtype), rest)
 
 
+def _through_sparse(gradient: Any) -> Any:
+    """The gradient of a network whose input is sparse: it enters, and is differentiated, by two sparse products."""
+
+    def through(at: Any, rest: Any, x: SparseRows, y: Any, weight: Any, key: Any) -> Any:
+        entering = at["net"][0]["weight"]
+        value, (slopes, outer) = gradient(at, rest, x.matrix @ entering, y, weight, key)
+        first, *others = slopes["net"]
+        first = {**first, "weight": first["weight"] + x.matrix.T @ outer}  # what is there comes from the penalty
+        return value, {**slopes, "net": [first, *others]}
+
+    return through
+
+
 @functools.lru_cache(maxsize=32)
-def _kept_gradient(net: nn.Layer, objective: Objective, partition: Partition, threads: int | None) -> Any:
-    return compile(make_gradient(net, objective, partition), threads=threads)
+def _kept_gradient(
+    net: nn.Layer, objective: Objective, partition: Partition, of_inputs: bool, threads: int | None
+) -> Any:
+    return compile(make_gradient(net, objective, partition, of_inputs), threads=threads)
 
 
 def _compiled_gradient(*key: Any) -> Any:
