@@ -331,3 +331,12 @@ def test_every_parameter_of_scikit_learn_has_its_default():
     for name in ("MLPClassifier", "MLPRegressor"):
         theirs, mine = getattr(peers, name)().get_params(), getattr(ours, name)().get_params()
         assert {key: mine[key] for key in theirs} == theirs
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("room", [peers, ours])
+def test_warnings_can_be_filtered_by_the_module_of_scikit_learn(room, solver):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", category=ConvergenceWarning, module="sklearn")
+        room.MLPClassifier(max_iter=3, solver=solver).fit(*digits())

@@ -113,6 +113,8 @@ def test_mistakes_are_named(optuna: Any) -> None:
     trial = optuna.create_study().ask()
     with pytest.raises(ArgumentError, match=r"there is no 'val_loss' to monitor.*validation_split"):
         regressor().fit(*line(), callbacks=[OptunaPruning(trial)])
+    with pytest.raises(ArgumentError, match="trial must be a trial of Optuna, not a Study"):
+        OptunaPruning(optuna.create_study())
     for offset in (-1, 0.5, True):
         with pytest.raises(ArgumentError, match="step_offset must be a whole number from 0"):
             OptunaPruning(trial, step_offset=offset)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["minimise"]
 
+#: From here up to scikit-learn's wrapper of `fit`: a filter by ``module="sklearn"`` is meant for that.
+_FRAMES = 5
 #: Evaluations that NumPy makes in the time in which the gradient is compiled.
 _FEW = 40
 
@@ -72,7 +74,7 @@ def minimise(estimator: BaseMLP, net: Decayed, objective: Objective, params: Any
     estimator.loss_ = float(result.fun)
     if result.status != 0:
         message = result.message if isinstance(result.message, str) else result.message.decode("latin1")
-        warnings.warn(_not_converged(estimator, result, message), ConvergenceWarning, stacklevel=6)
+        warnings.warn(_not_converged(estimator, result, message), ConvergenceWarning, stacklevel=_FRAMES)
     return partition.join(_unpacked(result.x, trainable, dtype), rest)
 
 

@@ -37,8 +37,8 @@ class OptunaPruning(Callback):
     MissingLibraryError
         When Optuna is not installed.
     ArgumentError
-        For a bad offset; at the begin of a fit, for an unknown quantity, a study of several objectives, and one that
-        looks for the worst value.
+        For a bad trial or offset; at the begin of a fit, for an unknown quantity, a study of several objectives, and
+        one that looks for the worst value.
 
     Examples
     --------
@@ -54,12 +54,15 @@ class OptunaPruning(Callback):
     """
 
     def __init__(self, trial: Any, monitor: str = "val_loss", step_offset: int = 0) -> None:
+        self._optuna = _library()
         if isinstance(step_offset, bool) or not hasattr(step_offset, "__index__") or operator.index(step_offset) < 0:
             raise ArgumentError(compose(f"step_offset must be a whole number from 0, not {step_offset!r}"))
+        if not (hasattr(trial, "report") and hasattr(trial, "should_prune")):
+            what = f"trial must be a trial of Optuna, not a {type(trial).__name__}"
+            raise ArgumentError(compose(what, instead="Pass what the objective function is called with."))
         self.trial = trial
         self.monitor = Monitor(monitor)
         self.step_offset = step_offset
-        self._optuna = _library()
 
     def on_fit_begin(self, run: Run) -> None:
         self.monitor.start(run)
