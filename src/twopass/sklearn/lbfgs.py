@@ -12,7 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from twopass import nn, tree
 from twopass.compiler import compile
-from twopass.sklearn.network import Decayed, Entered
+from twopass.sklearn.entering import Entered, through_sparse
+from twopass.sklearn.network import Decayed
 from twopass.sklearn.objectives import Objective
 from twopass.sklearn.rows import SparseRows
 from twopass.train import Partition
@@ -46,7 +47,7 @@ def minimise(estimator: BaseMLP, net: Decayed, objective: Objective, params: Any
     else:
         gradient = make_gradient(net, objective, partition, sparse)
     if sparse:
-        gradient = _through_sparse(gradient)
+        gradient = through_sparse(gradient)
     trainable, rest = partition.split(params)
     dtype = trainable["net"][0]["weight"].dtype
 
@@ -76,19 +77,6 @@ def minimise(estimator: BaseMLP, net: Decayed, objective: Objective, params: Any
         message = result.message if isinstance(result.message, str) else result.message.decode("latin1")
         warnings.warn(_not_converged(estimator, result, message), ConvergenceWarning, stacklevel=_FRAMES)
     return partition.join(_unpacked(result.x, trainable, dtype), rest)
-
-
-def _through_sparse(gradient: Any) -> Any:
-    """The gradient of a network whose input is sparse: it enters, and is differentiated, by two sparse products."""
-
-    def through(at: Any, rest: Any, x: SparseRows, y: Any, weight: Any, key: Any) -> Any:
-        entering = at["net"][0]["weight"]
-        value, (slopes, outer) = gradient(at, rest, x.matrix @ entering, y, weight, key)
-        first, *others = slopes["net"]
-        first = {**first, "weight": first["weight"] + x.matrix.T @ outer}  # what is there comes from the penalty
-        return value, {**slopes, "net": [first, *others]}
-
-    return through
 
 
 @functools.lru_cache(maxsize=32)

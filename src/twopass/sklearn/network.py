@@ -13,7 +13,7 @@ from twopass import nn, tree
 from twopass.nn.types import Array, Key, Params, Seed, Shape
 from twopass.train.parameters import read_only
 
-__all__ = ["Architecture", "Decayed", "Entered", "activate", "frozen"]
+__all__ = ["Architecture", "Decayed", "activate", "frozen"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,33 +39,6 @@ class Decayed(nn.Layer):
 
     def trainable(self, params: Params) -> Any:
         return {"alpha": False, "net": self.net.trainable(params["net"])}
-
-
-@dataclasses.dataclass(frozen=True)
-class Entered(nn.Layer):
-    """A dense layer whose input comes multiplied by its weight, as a sparse matrix is multiplied outside."""
-
-    dense: nn.Dense
-
-    @classmethod
-    def of(cls, net: Decayed) -> Decayed:
-        """A network whose first layer is one."""
-        first, *others = net.net.children().values()
-        assert isinstance(first, nn.Dense)
-        return Decayed(nn.Sequential(cls(first), *others))
-
-    def init(self, seed: Seed, input_shape: Shape, dtype: Any = np.float32) -> Params:
-        return self.dense.init(seed, input_shape, dtype)
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return input_shape
-
-    def apply(
-        self, params: Params, x: Array, *, training: bool = False, key: Key | None = None
-    ) -> tuple[Array, Params]:
-        activation = self.dense.activation
-        y = x + params["bias"]
-        return (y if activation is None else nn.activations.get(activation)(y)), params
 
 
 @dataclasses.dataclass(frozen=True)

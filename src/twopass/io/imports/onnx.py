@@ -110,7 +110,7 @@ class _Reader:
             elif source in self.arrays and node.op_type in ("Identity", "Cast"):
                 to = self.attributes(node).get("to")
                 dtype = None if to is None else onnx.helper.tensor_dtype_to_np_dtype(to)
-                self.arrays[made] = self.arrays[source].astype(dtype or self.arrays[source].dtype)
+                self.arrays[made] = _usual(self.arrays[source].astype(dtype or self.arrays[source].dtype))
             elif node.op_type == "Identity" or (
                 node.op_type == "Cast" and self.attributes(node)["to"] == kind_of.get(source)
             ):
@@ -303,11 +303,15 @@ class _Reader:
 
 
 def _numbers(onnx: Any, tensor: Any) -> Array:
-    """An array of the file; floats of other precisions become float32."""
+    """An array of the file."""
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
         what = f"the numbers of {tensor.name!r} are in another file"
         raise ModelError(compose(what, instead="Save the model with all its data in one file."))
-    array: Array = onnx.numpy_helper.to_array(tensor)
+    return _usual(onnx.numpy_helper.to_array(tensor))
+
+
+def _usual(array: Array) -> Array:
+    """Floats of other precisions become float32."""
     is_known = array.dtype in (np.float32, np.float64) or array.dtype.kind in "iub"
     return array if is_known or array.dtype.kind not in "fV" else array.astype(np.float32)
 
