@@ -181,8 +181,8 @@ def _peers(path: Path, target: str, seed: int) -> dict[str, tuple[float, float]]
     linear = linear_model.LogisticRegression(max_iter=1000) if classes else linear_model.Ridge()
     models = {
         "linear": linear,
-        "MLP": network(random_state=seed),
         "HistGradientBoosting": trees(random_state=seed, categorical_features=texts or None),
+        "MLP": network(random_state=seed),  # last: it takes longest
     }
     found = {}
     for name, model in models.items():
