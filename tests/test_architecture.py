@@ -24,6 +24,7 @@ HEAVY = {
         "mlflow",
         "narwhals",
         "onnx",
+        "optuna",
         "pandas",
         "polars",
         "scipy",

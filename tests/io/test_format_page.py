@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 import twopass as tp
+from peers import peer
 
 PAGE = Path(__file__).parents[2] / "docs" / "model-format.md"
 
 
+@pytest.mark.filterwarnings("ignore")  # their own
 @pytest.mark.parametrize("library", ["torch", "keras"])
 def test_the_folder_is_read(library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip(library, reason=f"{library} is not installed (it is a check, not a dependency)")
+    peer(library)
     monkeypatch.chdir(tmp_path)
     digits = tp.data.load_digits()
     net = tp.nn.Sequential(tp.nn.Dense(32, activation="relu"), tp.nn.BatchNorm(), tp.nn.Dense(10))

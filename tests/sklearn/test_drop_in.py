@@ -12,6 +12,8 @@ from sklearn.datasets import load_digits, make_multilabel_classification, make_r
 from sklearn.exceptions import ConvergenceWarning
 
 from twopass import sklearn as ours
+from twopass.sklearn import base, lbfgs
+from twopass.sklearn.rows import SparseRows
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -151,6 +153,29 @@ def test_sparse_matrices_are_the_same(kind, parameters):
     np.testing.assert_allclose(mine.predict_proba(kind(x)), theirs.predict_proba(x), atol=1e-9)
     dense = ours.MLPClassifier(random_state=0, max_iter=8, hidden_layer_sizes=(12,), **parameters).fit(x, y)
     assert distance(mine, dense) < 1e-9
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+@pytest.mark.parametrize("hidden", [(), (12,), (9, 7)])
+def test_lbfgs_makes_no_sparse_matrix_dense(hidden, backend, monkeypatch):
+    x, y = digits()
+    y = np.stack([y, x[:, 20]], axis=1) / 9
+    weight = np.random.default_rng(0).uniform(0, 3, len(y))
+    parameters = {"solver": "lbfgs", "hidden_layer_sizes": hidden, "backend": backend, "alpha": 3.0, "random_state": 0}
+    model = ours.MLPRegressor(max_iter=4, **parameters)  # later, it doubles the error of rounding in each step
+    dense = model.fit(x, y, weight).coefs_ + model.intercepts_
+    monkeypatch.setattr(base, "SparseRows", OnlyProducts)
+    monkeypatch.setattr(lbfgs, "SparseRows", OnlyProducts)
+    model.fit(scipy.sparse.csr_array(x), y, weight)
+    for one, other in zip(dense, model.coefs_ + model.intercepts_, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-9)
+
+
+class OnlyProducts(SparseRows):
+    """A sparse matrix that refuses to become dense."""
+
+    def __getitem__(self, rows):
+        raise AssertionError("rows were made dense")
 
 
 def test_float32_is_kept():
@@ -306,3 +331,12 @@ def test_every_parameter_of_scikit_learn_has_its_default():
     for name in ("MLPClassifier", "MLPRegressor"):
         theirs, mine = getattr(peers, name)().get_params(), getattr(ours, name)().get_params()
         assert {key: mine[key] for key in theirs} == theirs
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("room", [peers, ours])
+def test_warnings_can_be_filtered_by_the_module_of_scikit_learn(room, solver):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", category=ConvergenceWarning, module="sklearn")
+        room.MLPClassifier(max_iter=3, solver=solver).fit(*digits())

@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import twopass as tp
+from twopass.errors import ArgumentError
 from twopass.sklearn import MLPClassifier, MLPRegressor
 from twopass.sklearn.descent import _kept_parts, chosen_backend
 
@@ -258,6 +259,43 @@ def test_own_callbacks_are_called(iris):
     counter = Count()
     model = classifier(callbacks=[counter]).fit(*iris)
     assert counter.losses == model.loss_curve_ and model.n_iter_ == 3
+
+
+def test_own_callbacks_see_the_validation(iris):
+    class Keep(tp.train.Callback):
+        def __init__(self):
+            self.records = []
+
+        def on_epoch_end(self, run, record):
+            assert tuple(record) == run.quantities
+            self.records.append(record)
+
+    keep, x, y = Keep(), *iris
+    stopping = tp.train.EarlyStopping("val_score", patience=2)
+    model = classifier(callbacks=[keep, stopping]).fit(x[::2], y[::2], validation_data=(x[1::2], y[1::2]))
+    assert [record["val_loss"] for record in keep.records] == model.validation_loss_curve_
+    assert [record["val_score"] for record in keep.records] == model.validation_scores_
+    best = int(np.argmax(model.validation_scores_)) + 1
+    assert stopping.best_epoch == best and model.n_iter_ == best + 3
+    assert model.score(x[1::2], y[1::2]) == max(model.validation_scores_)
+    with pytest.raises(ArgumentError, match="Pass validation_data"):
+        classifier(callbacks=[stopping]).fit(x, y)
+
+
+def test_pruned_trials_of_optuna(iris):
+    optuna = pytest.importorskip("optuna", reason="Optuna is not installed")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    rates = [0.05, 0.02, 1e-6]
+
+    def objective(trial):
+        pruning = tp.train.OptunaPruning(trial, "loss")
+        model = clone(classifier(learning_rate_init=rates[trial.number], max_iter=5, callbacks=[pruning]))
+        return model.fit(*iris).loss_
+
+    study = optuna.create_study(pruner=optuna.pruners.MedianPruner(n_startup_trials=2))
+    study.optimize(objective, n_trials=3)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE", "PRUNED"]
+    assert len(study.trials[0].intermediate_values) == 5 and len(study.trials[2].intermediate_values) < 5
 
 
 class Recorder:

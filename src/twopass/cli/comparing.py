@@ -11,7 +11,7 @@ import numpy as np
 from twopass import nn
 from twopass.cli.model import Array, Fitted, quality, without_vectors
 from twopass.cli.source import Samples
-from twopass.data.encoding import Category, Target
+from twopass.data.targets import Category, Target
 
 __all__ = ["baselines", "importances"]
 

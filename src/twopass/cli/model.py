@@ -11,7 +11,7 @@ import numpy as np
 
 from twopass import nn, optim, tree
 from twopass.data import Category, Encoder, Table, Vocabulary
-from twopass.data.encoding import Target
+from twopass.data.targets import Target
 from twopass.errors import ArgumentError, ModelError, compose, unknown_name
 from twopass.io import load_model
 from twopass.train import Trainer

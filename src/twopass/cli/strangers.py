@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from twopass.data import Encoder, Group, Table, Vocabulary
-from twopass.data.encoding import Category, Number
+from twopass.data.targets import Category, Number
 
 __all__ = ["Strangers"]
 

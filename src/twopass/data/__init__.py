@@ -6,7 +6,7 @@ from twopass.data.california import load_california_housing
 from twopass.data.dataset import Dataset, DatasetInfo, split
 from twopass.data.digits import load_digits
 from twopass.data.download import cache_folder
-from twopass.data.encoding import Category, Encoder, LeftOut, Number, infer_task
+from twopass.data.encoding import Encoder, LeftOut
 from twopass.data.features import Flag, Group, Moment, Quantity
 from twopass.data.mnist import load_fashion_mnist, load_mnist
 from twopass.data.preparing import Prepared, prepare
@@ -14,6 +14,7 @@ from twopass.data.reading import from_frame, read_table
 from twopass.data.registry import DATASETS, load
 from twopass.data.streaming import TableFile
 from twopass.data.tables import Table
+from twopass.data.targets import Category, Number, infer_task
 from twopass.data.vocabulary import Vocabulary
 
 __all__ = [

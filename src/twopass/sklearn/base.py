@@ -24,7 +24,7 @@ from twopass.sklearn.fitted import Fitted
 from twopass.sklearn.lbfgs import minimise_each
 from twopass.sklearn.network import Architecture
 from twopass.sklearn.objectives import Objective, make_objective
-from twopass.sklearn.rows import is_sparse
+from twopass.sklearn.rows import SparseRows, is_sparse
 from twopass.sklearn.solvers import AdamHat, Momentum
 from twopass.train.samples import Samples
 
@@ -318,11 +318,11 @@ class BaseMLP(CallbackSupportMixin, Fitted):
             what = "solver='lbfgs' compares the loss from step to step, and dropout and batch_norm change it"
             raise ArgumentError(compose(what, instead="Use solver='adam', or neither of the two."))
         weight = self._sample_weight(y, sample_weight)
-        x = X.toarray() if is_sparse(X) else np.ascontiguousarray(X)
+        x = SparseRows(X) if is_sparse(X) else np.ascontiguousarray(X)
         target = np.ascontiguousarray(self._target(y, X.dtype))
         samples = Samples(x, target, None if weight is None else np.ascontiguousarray(weight, X.dtype))
         params = architecture.with_strength(self.alpha, self._params(), X.dtype)
-        self._keep(minimise_each(self, architecture.trained, self._objective(consistent=True), params, samples))
+        self._keep(minimise_each(self, architecture, self._objective(consistent=True), params, samples))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

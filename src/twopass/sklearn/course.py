@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -69,12 +69,18 @@ class Course(Callback):
     """
 
     every_step = False
+    #: What `validate` gives; callbacks find it in the record of an epoch.
+    measures: ClassVar[dict[str, bool]] = {"loss": False, "score": True}
 
     def __init__(self, estimator: BaseMLP, validation: Validation | None, incremental: bool) -> None:
         self.estimator = estimator
         self.validation = validation
         self.incremental = incremental
         self.diverged: NotFiniteError | None = None
+
+    def on_fit_begin(self, run: Run) -> None:
+        if self.validation is not None:
+            run.validator = self
 
     def on_not_finite(self, run: Run, error: NotFiniteError) -> bool:
         """With early stopping there are weights to go back to: the epoch counts, with numbers that are none."""
@@ -97,7 +103,10 @@ class Course(Callback):
         if estimator.verbose:
             print(f"Iteration {estimator.n_iter_}, loss = {run.loss:.8f}")
         if self.validation is not None:
-            self._validate(run, self.validation)
+            estimator.validation_loss_curve_.append(record["val_loss"])
+            estimator.validation_scores_.append(record["val_score"])
+            if estimator.verbose:
+                print(f"Validation score: {record['val_score']:f}")
         improved = self._by_score(run) if estimator.early_stopping else self._by_loss(run)
         estimator._no_improvement_count = 0 if improved else estimator._no_improvement_count + 1
         if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
@@ -107,11 +116,12 @@ class Course(Callback):
             self._give_up(run)
 
     @np.errstate(over="ignore", invalid="ignore")  # a network that diverges shows it in the numbers
-    def _validate(self, run: Run, validation: Validation) -> None:
-        estimator = self.estimator
+    def validate(self, run: Run) -> dict[str, float]:
+        """The loss, and what the parameter `scoring` asks for."""
+        estimator, validation = self.estimator, self.validation
+        assert validation is not None
         outputs = estimator._together(validation.outputs(run))
         loss = float(run.loss_function(outputs, validation.target, sample_weight=validation.weight))
-        estimator.validation_loss_curve_.append(loss)
         if estimator.scoring == "loss":
             score = -loss
         elif estimator.scoring is None:
@@ -119,9 +129,7 @@ class Course(Callback):
         else:
             estimator._keep(run.trainer.params)
             score = estimator._scorer(validation)
-        estimator.validation_scores_.append(score)
-        if estimator.verbose:
-            print(f"Validation score: {score:f}")
+        return {"loss": loss, "score": score}
 
     def _by_score(self, run: Run) -> bool:
         """Whether the validation score is better than the best one by `tol`; keeps the weights of the best."""

@@ -12,7 +12,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from twopass import nn, tree
 from twopass.compiler import compile
+from twopass.sklearn.entering import Entered, through_sparse
+from twopass.sklearn.network import Architecture, Decayed
 from twopass.sklearn.objectives import Objective
+from twopass.sklearn.rows import SparseRows
 from twopass.train import Partition
 from twopass.train.samples import Samples
 from twopass.train.step import make_gradient
@@ -23,37 +26,48 @@ if TYPE_CHECKING:
 
 __all__ = ["minimise", "minimise_each"]
 
+#: From here up to scikit-learn's wrapper of `fit`: a filter by ``module="sklearn"`` is meant for that.
+_FRAMES = 6
 #: Evaluations that NumPy makes in the time in which the gradient is compiled.
 _FEW = 40
 
 
-def minimise_each(estimator: BaseMLP, net: nn.Layer, objective: Objective, params: Any, samples: Samples) -> Any:
+def minimise_each(
+    estimator: BaseMLP, architecture: Architecture, objective: Objective, params: Any, samples: Samples
+) -> Any:
     """The same of each member of an ensemble, one after the other: how far a step goes is decided for each.
 
     `loss_` is the mean of theirs, and `n_iter_` the largest.
     """
-    if not isinstance(net, nn.Ensemble):
+    net = Decayed(architecture.member)
+    if architecture.n_members == 1:
         return minimise(estimator, net, objective, params, samples)
     found, losses, iterations = [], [], []
-    for index in range(net.n_members):
-        found.append(minimise(estimator, net.net, objective, net.member(params, index), samples))
+    for index in range(architecture.n_members):
+        member = tree.map(lambda leaf, index=index: leaf[index], params)
+        found.append(minimise(estimator, net, objective, member, samples))
         losses.append(estimator.loss_)
         iterations.append(estimator.n_iter_)
     estimator.loss_, estimator.n_iter_ = float(np.mean(losses)), max(iterations)
     return tree.map(lambda *leaves: np.stack(leaves), *found)
 
 
-def minimise(estimator: BaseMLP, net: nn.Layer, objective: Objective, params: Any, samples: Samples) -> Any:
+def minimise(estimator: BaseMLP, net: Decayed, objective: Objective, params: Any, samples: Samples) -> Any:
     """The parameters at which the objective of all samples is smallest; sets the estimator's `loss_` and `n_iter_`.
 
     Byrd, Lu, Nocedal and Zhu, A Limited Memory Algorithm for Bound Constrained Optimization (1995). The gradient is
     that of the loss that the line search sees, also for several outputs.
     """
     partition = Partition.of(net, params)
+    sparse = isinstance(samples.x, SparseRows)
+    if sparse:
+        net = Entered.of(net)
     if estimator.backend == "llvm" or (estimator.backend == "auto" and estimator.max_iter > _FEW):
-        gradient = _compiled_gradient(net, objective, partition, estimator.threads)
+        gradient = _compiled_gradient(net, objective, partition, sparse, estimator.threads)
     else:
-        gradient = make_gradient(net, objective, partition)
+        gradient = make_gradient(net, objective, partition, sparse)
+    if sparse:
+        gradient = through_sparse(gradient)
     trainable, rest = partition.split(params)
     dtype = tree.leaves(trainable)[0].dtype
 
@@ -81,13 +95,15 @@ def minimise(estimator: BaseMLP, net: nn.Layer, objective: Objective, params: An
     estimator.loss_ = float(result.fun)
     if result.status != 0:
         message = result.message if isinstance(result.message, str) else result.message.decode("latin1")
-        warnings.warn(_not_converged(estimator, result, message), ConvergenceWarning, stacklevel=6)
+        warnings.warn(_not_converged(estimator, result, message), ConvergenceWarning, stacklevel=_FRAMES)
     return partition.join(_unpacked(result.x, trainable, dtype), rest)
 
 
 @functools.lru_cache(maxsize=32)
-def _kept_gradient(net: nn.Layer, objective: Objective, partition: Partition, threads: int | None) -> Any:
-    return compile(make_gradient(net, objective, partition), threads=threads)
+def _kept_gradient(
+    net: nn.Layer, objective: Objective, partition: Partition, of_inputs: bool, threads: int | None
+) -> Any:
+    return compile(make_gradient(net, objective, partition, of_inputs), threads=threads)
 
 
 def _compiled_gradient(*key: Any) -> Any:

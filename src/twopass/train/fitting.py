@@ -6,8 +6,8 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -26,9 +26,20 @@ from twopass.train.step import Loss
 if TYPE_CHECKING:
     from twopass.train.trainer import Trainer
 
-__all__ = ["Run", "fit"]
+__all__ = ["Run", "Validator", "fit"]
 
 _LOG = logging.getLogger("twopass.train")
+
+
+class Validator(Protocol):
+    """What validates in another way than a trainer does."""
+
+    @property
+    def measures(self) -> Mapping[str, bool]:
+        """The names of what it measures, and whether greater values are better."""
+
+    def validate(self, run: Run) -> Mapping[str, float]:
+        """The values after an epoch, in the order of the names."""
 
 
 @dataclasses.dataclass(eq=False)
@@ -53,6 +64,8 @@ class Run:
         Current epoch, and the number of steps that it has completed.
     loss : float
         Mean training loss of the current epoch so far.
+    validator : Validator or None
+        What validates in the place of the trainer; a callback may set it before the first epoch.
     stop_reason : str or None
         Why no further step will be made.
     error : BaseException or None
@@ -70,6 +83,7 @@ class Run:
     epoch: int = 0
     step: int = 0
     loss: float = math.nan
+    validator: Validator | None = None
     stop_reason: str | None = None
     error: BaseException | None = None
 
@@ -81,8 +95,26 @@ class Run:
     @property
     def quantities(self) -> tuple[str, ...]:
         """What the record of an epoch holds: the names that a callback may monitor."""
-        validated = ("loss", *(metric.name for metric in self.trainer.metrics)) if self.validation else ()
-        return ("loss", *(f"val_{name}" for name in validated), "learning_rate", "seconds")
+        return ("loss", *self.validated, "learning_rate", "seconds")
+
+    @property
+    def validated(self) -> dict[str, bool]:
+        """Those of the quantities that come from validation, and whether greater values are better."""
+        measures: Mapping[str, bool] = {}
+        if self.validator is not None:
+            measures = self.validator.measures
+        elif self.validation is not None:
+            measures = {"loss": False, **{metric.name: metric.greater_is_better for metric in self.trainer.metrics}}
+        return {f"val_{name}": greater for name, greater in measures.items()}
+
+    def validate(self) -> dict[str, float]:
+        """Validate the current weights."""
+        found: Mapping[str, float] = {}
+        if self.validator is not None:
+            found = self.validator.validate(self)
+        elif self.validation is not None:
+            found = self.trainer.evaluate_samples(self.validation)
+        return {f"val_{name}": value for name, value in found.items()}
 
     def plan(self, epoch: int) -> Plan:
         """The steps of an epoch."""
@@ -143,7 +175,7 @@ class _Loop:
             self._steps()
         seconds = time.perf_counter() - start
         self._check_params()
-        record = {"loss": run.loss, **self._validate(), "learning_rate": rate, "seconds": seconds}
+        record = {"loss": run.loss, **run.validate(), "learning_rate": rate, "seconds": seconds}
         observed = trainer.optimizer.observe(trainer.state.optimizer, record.get("val_loss", run.loss))
         if observed is not trainer.state.optimizer:
             trainer.state = dataclasses.replace(trainer.state, optimizer=observed)
@@ -212,12 +244,6 @@ class _Loop:
             "or scale the inputs; callbacks=[NaNStop()] stops instead. The trainer holds the weights before it."
         )
         raise NotFiniteError(compose(what, why=why, instead=instead))
-
-    def _validate(self) -> dict[str, float]:
-        if self.run.validation is None:
-            return {}
-        found = self.run.trainer.evaluate_samples(self.run.validation)
-        return {f"val_{name}": value for name, value in found.items()}
 
 
 def _wants_every_step(callback: Callback) -> bool:

@@ -78,9 +78,13 @@ def _measure_of_members(net: Ensemble, loss: Loss) -> Measure:
     return measure
 
 
-def make_gradient(net: Layer, loss: Loss, partition: Partition) -> Callable[..., Any]:
-    """The objective and its gradient: ``((objective, (loss, refreshed rest)), gradient)``, for optimizers of others."""
-    return value_and_grad(make_objective(net, loss, partition), has_aux=True)
+def make_gradient(net: Layer, loss: Loss, partition: Partition, of_inputs: bool = False) -> Callable[..., Any]:
+    """The objective and its gradient: ``((objective, (loss, refreshed rest)), gradient)``, for optimizers of others.
+
+    With `of_inputs` the gradient is a pair: that of the parameters, and that of x.
+    """
+    argnums = (0, 2) if of_inputs else 0
+    return value_and_grad(make_objective(net, loss, partition), argnums=argnums, has_aux=True)
 
 
 def make_step(net: Layer, loss: Loss, optimizer: optim.Transformation, partition: Partition) -> Step:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from peers import peer
 from twopass import nn
 from twopass.errors import ModelError
 from twopass.io import export_onnx, read_onnx
@@ -158,6 +159,61 @@ def test_activations_that_are_spelled_out(name: str, tmp_path: Path) -> None:
             read_onnx(write(tmp_path / "m.onnx", longer, {"w": w, "b0": bias, "v": w.T.copy(), **constants}))
 
 
+def test_numbers_for_each_feature_are_a_normalization(tmp_path: Path) -> None:
+    """As Keras writes it: mean, slope and shift; and as scalers do: mean and deviation."""
+    w, b, mean, slope, deviation = arrays((3, 4), (4,), (1, 3), (1, 4), (3,))
+    chain = [
+        *(node("Sub", "x mean", "1"), node("Div", "1 deviation", "2"), node("MatMul", "2 w", "3")),
+        *(node("Add", "3 b", "4"), node("Relu", "4", "5"), node("Sub", "5 b", "6"), node("Mul", "6 slope", "7")),
+        *(node("Add", "7 b", "8"), node("Mul", "8 two", "9"), node("Sub", "9 b", "10"), node("Tanh", "10", "y")),
+    ]
+    numbers = {"w": w, "b": b, "mean": mean, "slope": slope, "deviation": deviation, "two": np.float32([2])}
+    file = write(tmp_path / "m.onnx", chain, numbers)
+    net, params = read_onnx(file)
+    assert net == nn.Sequential(nn.BatchNorm(), nn.Dense(4, activation="relu"), nn.BatchNorm(), nn.Activation(nn.tanh))
+    x = np.random.default_rng(1).normal(size=(7, 3)).astype(np.float32)
+    np.testing.assert_allclose(net(params, x), run(file, x), rtol=1e-4, atol=1e-6)
+
+
+def test_casts_that_change_nothing_are_passed_over(tmp_path: Path) -> None:
+    (w,) = arrays((3, 4))
+    chain = [
+        *(node("Cast", "x", "1", to=1), node("Cast", "half", "v", to=1), node("MatMul", "1 v", "2")),
+        *(
+            node("Cast", "2", "3", to=1),
+            node("Sigmoid", "3", "4"),
+            node("Mul", "3 4", "5"),
+            node("Cast", "5", "y", to=1),
+        ),
+    ]
+    net, params = read_onnx(write(tmp_path / "m.onnx", chain, {"half": w.astype(np.float16)}))
+    assert net == nn.Sequential(nn.Dense(4, activation=nn.silu, use_bias=False))
+    assert params[0]["weight"].dtype == np.float32
+
+
+@pytest.mark.filterwarnings("ignore")  # of the exporter
+def test_a_network_of_keras_itself(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed, with which Keras writes ONNX")
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed, with which Keras writes ONNX")
+    keras = peer("keras")
+    layers = [
+        keras.layers.Dense(8, activation="mish"),
+        keras.layers.BatchNormalization(),
+        keras.layers.Dropout(0.2),
+        keras.layers.Dense(3, activation="softmax"),
+    ]
+    model = keras.Sequential([keras.Input((6,)), *layers])
+    x = np.random.default_rng(0).normal(size=(60, 6)).astype(np.float32)
+    model.compile("adam", "mean_squared_error")
+    model.fit(x, np.eye(3, dtype=np.float32)[np.arange(60) % 3], epochs=2, verbose=0)  # moves the running statistics
+    if keras.backend.backend() != "torch":
+        pytest.skip(f"Keras computes with {keras.backend.backend()}, and only with torch it writes ONNX without more")
+    model.export(tmp_path / "m.onnx", format="onnx", verbose=False)
+    net, params = read_onnx(tmp_path / "m.onnx")
+    assert net == nn.Sequential(nn.Dense(8, activation=nn.mish), nn.BatchNorm(), nn.Dense(3, activation=nn.softmax))
+    np.testing.assert_allclose(net(params, x), model.predict(x, verbose=0), rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("nodes", [[("Flatten", "x", {})], [("Reshape", "x shape", {})]])
 def test_rows_that_are_arrays_are_made_vectors(nodes: list[Any], tmp_path: Path) -> None:
     ((kind, inputs, attributes),) = nodes
@@ -176,8 +232,10 @@ def faults() -> dict[str, tuple[list[Any], str]]:
         "Conv": ([node("Conv", "x k", "y")], "the operator Conv .* cannot be read"),
         "Cos": ([dense, node("Cos", "h", "y")], "the operator Cos .* cannot be read"),
         "residual": ([dense, node("Add", "h x", "y")], "Add .*do not form a chain"),
-        "Add alone": ([node("Add", "x b", "y")], "Add is read as the bias of a MatMul"),
-        "Add after Relu": ([dense, node("Relu", "h", "r"), node("Add", "r b", "y")], "Add is read as the bias"),
+        "Sub from a constant": ([node("Sub", "b x", "y")], "Sub .*of rows of features and of a number for each"),
+        "Add of a matrix": ([dense, node("Relu", "h", "r"), node("Add", "r w", "y")], "the bias has the shape"),
+        "Div by zero": ([node("Div", "x none", "y")], "the operator Div"),
+        "Cast": ([dense, node("Cast", "h", "i", to=7), node("Cast", "i", "y", to=1)], "the operator Cast .* cannot"),
         "product of two": ([node("Gemm", "w x", "y")], "the operator Gemm .*second operand"),
         "transposed": ([node("Gemm", "x w", "y", transA=1)], "the operator Gemm"),
         "softmax over rows": ([dense, node("Softmax", "h", "y", axis=0)], "the operator Softmax"),
@@ -191,9 +249,8 @@ def faults() -> dict[str, tuple[list[Any], str]]:
 def test_what_is_no_chain_is_refused_by_name(name: str, tmp_path: Path) -> None:
     nodes, message = faults()[name]
     w, b, k = arrays((3, 3), (3,), (1, 1, 3))
-    file = write(
-        tmp_path / "m.onnx", nodes, {"w": w, "b": b, "k": k}, shape=("n", 1, 3) if name == "Conv" else ("n", 3)
-    )
+    numbers = {"w": w, "b": b, "k": k, "none": np.zeros(3, np.float32)}
+    file = write(tmp_path / "m.onnx", nodes, numbers, shape=("n", 1, 3) if name == "Conv" else ("n", 3))
     with pytest.raises(ModelError, match=f"(?i){message}"):
         read_onnx(file)
 

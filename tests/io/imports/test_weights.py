@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from peers import peer
 from twopass import nn
 from twopass.errors import ArgumentError, ModelError
 from twopass.io import read_weights
@@ -84,7 +86,35 @@ def test_layers_with_names_of_their_own_are_put_in_order(tmp_path: Path) -> None
     net = nn.Sequential(nn.Dense(3, use_bias=False), nn.Dense(3, use_bias=False))
     ordered = read_weights(tmp_path / "m.safetensors", net, (3,), names=["out", "hidden"])
     assert (ordered[0]["weight"] == second).all() and (ordered[1]["weight"] == first).all()
-    assert (read_weights(tmp_path / "m.safetensors", net, (3,))[0]["weight"] == first).all()
+
+
+@pytest.mark.parametrize(
+    ("names", "clear"),
+    [
+        (["fc2", "fc10"], True),
+        (["0", "2.0"], True),
+        (["sequential_1/dense_2", "sequential_1/dense_10"], True),
+        (["dense", "dense_1"], True),
+        (["hidden", "out"], False),
+        (["sequential_2/sequential_1/dense_4", "sequential_2/dense_6"], False),  # a model within a model, of Keras
+        (["encoder.0", "decoder.0"], False),
+    ],
+)
+def test_nothing_is_guessed_about_an_order(names: list[str], clear: bool, tmp_path: Path) -> None:
+    first, second, third = arrays((3, 3), (3, 3), (3, 4))
+    one, other = names
+    save_file({f"{one}/kernel": first, f"{other}/kernel": second}, tmp_path / "m.safetensors")
+    net = nn.Sequential(nn.Dense(3, use_bias=False), nn.Dense(3, use_bias=False))
+    if clear:
+        params = read_weights(tmp_path / "m.safetensors", net, (3,))
+        assert (params[0]["weight"] == first).all() and (params[1]["weight"] == second).all()
+        return
+    with pytest.raises(ModelError, match=r"comes first, the file does not say.*names=\[\.\.\.\]"):
+        read_weights(tmp_path / "m.safetensors", net, (3,))
+    save_file({f"{one}/kernel": first, f"{other}/kernel": third}, tmp_path / "m.safetensors")
+    net = nn.Sequential(nn.Dense(3, use_bias=False), nn.Dense(4, use_bias=False))
+    if sorted(names) == names:  # the shapes tell them apart
+        assert (read_weights(tmp_path / "m.safetensors", net, (3,))[1]["weight"] == third).all()
 
 
 def mistakes() -> dict[str, tuple[dict[str, Array], nn.Layer, str]]:
@@ -125,7 +155,7 @@ def test_files_that_are_no_safetensors_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_network_of_pytorch_itself(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed (it is a check, not a dependency)")
+    torch = peer("torch")
     from safetensors.torch import save_file as save_torch
 
     torch.manual_seed(0)
@@ -138,3 +168,31 @@ def test_a_network_of_pytorch_itself(tmp_path: Path) -> None:
     params = read_weights(tmp_path / "m.safetensors", net, (6,))
     x = torch.randn(9, 6)
     np.testing.assert_allclose(net(params, x.numpy()), model(x).detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")  # its own
+def test_a_network_of_keras_itself(tmp_path: Path) -> None:
+    keras = peer("keras")
+    layers = [
+        keras.layers.Dense(6, activation="gelu"),
+        keras.layers.BatchNormalization(),
+        keras.layers.Dropout(0.2),
+        *(keras.layers.Dense(6, activation="leaky_relu") for _ in range(10)),
+        keras.layers.LayerNormalization(),
+        keras.layers.Dense(3, activation="softmax"),
+    ]
+    model = keras.Sequential([keras.Input((6,)), *layers])
+    x = np.random.default_rng(0).normal(size=(60, 6)).astype(np.float32)
+    model.compile("adam", "mean_squared_error")
+    model.fit(x, np.eye(3, dtype=np.float32)[np.arange(60) % 3], epochs=2, verbose=0)  # moves the running statistics
+    save_file({v.path: v.numpy() for v in model.weights}, tmp_path / "m.safetensors")
+    leaky = functools.partial(nn.leaky_relu, slope=0.2)
+    net = nn.Sequential(
+        nn.Dense(6, activation="gelu"),
+        nn.BatchNorm(),
+        *(nn.Dense(6, activation=leaky) for _ in range(10)),
+        nn.LayerNorm(epsilon=1e-3),
+        nn.Dense(3, activation="softmax"),
+    )
+    params = read_weights(tmp_path / "m.safetensors", net, (6,))
+    np.testing.assert_allclose(net(params, x), model.predict(x, verbose=0), rtol=1e-4, atol=1e-5)

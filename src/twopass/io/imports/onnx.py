@@ -13,6 +13,7 @@ from twopass import nn
 from twopass.errors import ModelError, compose
 from twopass.io.exports.onnx import library
 from twopass.io.imports.onnx_activations import ACTIVATIONS, recognised
+from twopass.io.imports.onnx_scaling import OPERATORS, SPELLED, further, is_spelled, neutral
 
 __all__ = ["read_onnx"]
 
@@ -23,7 +24,9 @@ def read_onnx(file: str | os.PathLike[str]) -> tuple[nn.Sequential, Any]:
     """The network in an ONNX file, and its parameters.
 
     Read are chains of ``Gemm``, ``MatMul`` and ``Add``, ``BatchNormalization``, ``LayerNormalization``, ``Flatten``,
-    ``Dropout`` and activations, as PyTorch, Keras and others export multilayer perceptrons.
+    ``Dropout`` and activations, as PyTorch, Keras and others export multilayer perceptrons. Sums and products with a
+    number for each feature, as which Keras writes its ``BatchNormalization``, become a `nn.BatchNorm` of unit variance:
+    what the network computes is the same, but it has no statistics to train on with.
 
     Parameters
     ----------
@@ -82,16 +85,39 @@ class _Reader:
         self.attribute_of = onnx.helper.get_attribute_value
         self.opset = next((used.version for used in model.opset_import if used.domain in ("", "ai.onnx")), 0)
         self.arrays = {given.name: _numbers(onnx, given) for given in self.graph.initializer}
-        for node in self.graph.node:
-            if node.op_type == "Constant":
-                ((kind, value),) = self.attributes(node).items()
-                self.arrays[node.output[0]] = _numbers(onnx, value) if kind == "value" else np.array(value)
-            elif node.op_type == "Identity" and node.input[0] in self.arrays:
-                self.arrays[node.output[0]] = self.arrays[node.input[0]]
+        #: Other names of values, by nodes that change nothing.
+        self.same: dict[str, str] = {}
+        self.nodes = self._relevant(onnx, model)
         self.layers: list[nn.Layer] = []
         self.params: list[dict[str, Array]] = []
-        #: How many axes the value has that the chain has come to; 0 if that is not known.
+        #: Lengths of the axes of the input, and how many axes the value has that the chain has come to.
+        self.shape: list[int] = []
         self.ndim = 0
+
+    def _relevant(self, onnx: Any, model: Any) -> list[Any]:
+        """The nodes that compute something from the input; what the others make is in `arrays` and `same`."""
+        inferred = onnx.shape_inference.infer_shapes(model).graph
+        typed = (*inferred.input, *inferred.value_info, *inferred.output)
+        kind_of = {value.name: value.type.tensor_type.elem_type for value in typed}
+        nodes = []
+        for node in self.graph.node:
+            for number, name in enumerate(node.input):
+                node.input[number] = self.same.get(name, name)
+            source, made = (node.input[0] if node.input else ""), node.output[0]
+            if node.op_type == "Constant":
+                ((kind, value),) = self.attributes(node).items()
+                self.arrays[made] = _numbers(onnx, value) if kind == "value" else np.array(value)
+            elif source in self.arrays and node.op_type in ("Identity", "Cast"):
+                to = self.attributes(node).get("to")
+                dtype = None if to is None else onnx.helper.tensor_dtype_to_np_dtype(to)
+                self.arrays[made] = _usual(self.arrays[source].astype(dtype or self.arrays[source].dtype))
+            elif node.op_type == "Identity" or (
+                node.op_type == "Cast" and self.attributes(node)["to"] == kind_of.get(source)
+            ):
+                self.same[made] = source
+            else:
+                nodes.append(node)
+        return nodes
 
     def attributes(self, node: Any) -> dict[str, Any]:
         """The attributes of a node; float32 numbers with the digits that they were written with."""
@@ -111,13 +137,15 @@ class _Reader:
                 f"the model has {len(inputs)} inputs and {len(self.graph.output)} outputs, and a chain has one of each"
             )
             raise ModelError(compose(what, where=self.file))
-        self.ndim = len(inputs[0].type.tensor_type.shape.dim)
+        self.shape = [axis.dim_value for axis in inputs[0].type.tensor_type.shape.dim]
+        self.ndim = len(self.shape)
         value, output = inputs[0].name, self.graph.output[0].name
-        rest = [node for node in self.graph.node if node.output[0] not in self.arrays]
+        output = self.same.get(output, output)
+        rest = self.nodes
         while rest:
             readers = [node for node in rest if value in node.input]
             spelled = None
-            if len(readers) != 1 or readers[0].op_type not in (*ACTIVATIONS, *_LAYERS, "Identity", "Dropout"):
+            if len(readers) != 1 or readers[0].op_type not in _WHOLE:
                 spelled = recognised(value, rest, self.arrays, output)
             if spelled is not None:
                 used, activation = spelled
@@ -132,7 +160,7 @@ class _Reader:
         if value != output:
             raise ModelError(compose("the output of the model is not the end of the chain", where=self.file))
         net = nn.Sequential(*self.layers)
-        self._try(net, [axis.dim_value for axis in inputs[0].type.tensor_type.shape.dim[1:]])
+        self._try(net, self.shape[1:])
         return net, self.params
 
     def _try(self, net: nn.Sequential, shape: list[int]) -> None:
@@ -165,7 +193,7 @@ class _Reader:
             self._activate(function)
         elif node.op_type in _LAYERS:
             _LAYERS[node.op_type](self, node, [self.arrays.get(name) for name in operands], given)
-        elif node.op_type not in ("Identity", "Dropout"):
+        elif node.op_type != "Dropout":
             raise self.refuse(node)
 
     def _is_last(self, given: Mapping[str, Any]) -> bool:
@@ -208,11 +236,12 @@ class _Reader:
         self._add(nn.Dense(weight.shape[1], use_bias=False), weight=np.array(weight))
 
     def add(self, node: Any, operands: list[Array | None], given: Mapping[str, Any]) -> None:
-        """The bias of the dense layer before."""
+        """The bias of the dense layer before, or a shift of each feature."""
         last = self.layers[-1] if self.layers else None
         bias = next((array for array in operands if array is not None), None)
         if bias is None or not isinstance(last, nn.Dense) or last.use_bias or last.activation is not None:
-            raise self.refuse(node, "An Add is read as the bias of a MatMul that comes before it.")
+            self.affine(node, operands, given)
+            return
         self.layers[-1] = nn.Dense(last.units)
         self.params[-1]["bias"] = self._vector(node, bias, last.units)
 
@@ -232,6 +261,26 @@ class _Reader:
         names = ("scale", "shift", "mean", "variance")
         layer = nn.BatchNorm(epsilon=given.get("epsilon", 1e-5))
         self._add(layer, **{name: np.array(array) for name, array in zip(names, numbers, strict=True)})
+
+    def affine(self, node: Any, operands: list[Array | None], given: Mapping[str, Any]) -> None:
+        """A sum or product with one number for each feature: part of a normalization that is spelled out."""
+        numbers = next((array for array in operands if array is not None), None)
+        width = self._width()
+        swapped = node.op_type in ("Sub", "Div") and operands[0] is not None
+        by_zero = node.op_type == "Div" and numbers is not None and not numbers.all()
+        if numbers is None or numbers.dtype.kind != "f" or swapped or by_zero or self.ndim != 2 or not width:
+            raise self.refuse(node, "It is read if it is of rows of features and of a number for each feature.")
+        vector = self._vector(node, numbers, width)
+        if not self.layers or not is_spelled(self.layers[-1], self.params[-1]):
+            self._add(SPELLED, **neutral(vector))
+        self.params[-1] = further(self.params[-1], node.op_type, vector)
+
+    def _width(self) -> int:
+        """How many features a row of the current value has; 0 if that is not known."""
+        for layer, params in zip(reversed(self.layers), reversed(self.params), strict=True):
+            if params:
+                return layer.units if isinstance(layer, nn.Dense) else len(params["scale"])
+        return self.shape[1] if len(self.shape) == 2 else 0
 
     def layer_norm(self, node: Any, operands: list[Array | None], given: Mapping[str, Any]) -> None:
         """Normalization of each sample, over its last axis."""
@@ -254,11 +303,15 @@ class _Reader:
 
 
 def _numbers(onnx: Any, tensor: Any) -> Array:
-    """An array of the file; floats of other precisions become float32."""
+    """An array of the file."""
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
         what = f"the numbers of {tensor.name!r} are in another file"
         raise ModelError(compose(what, instead="Save the model with all its data in one file."))
-    array: Array = onnx.numpy_helper.to_array(tensor)
+    return _usual(onnx.numpy_helper.to_array(tensor))
+
+
+def _usual(array: Array) -> Array:
+    """Floats of other precisions become float32."""
     is_known = array.dtype in (np.float32, np.float64) or array.dtype.kind in "iub"
     return array if is_known or array.dtype.kind not in "fV" else array.astype(np.float32)
 
@@ -272,8 +325,14 @@ _LAYERS: dict[str, Callable[..., None]] = {
     "Gemm": _Reader.gemm,
     "MatMul": _Reader.matmul,
     "Add": _Reader.add,
+    "Sub": _Reader.affine,
+    "Mul": _Reader.affine,
+    "Div": _Reader.affine,
     "BatchNormalization": _Reader.batch_norm,
     "LayerNormalization": _Reader.layer_norm,
     "Flatten": _Reader.flatten,
     "Reshape": _Reader.flatten,
 }
+
+#: Operators that are not a part of something that is spelled with several.
+_WHOLE = {*ACTIVATIONS, *_LAYERS, "Dropout"} - OPERATORS.keys()

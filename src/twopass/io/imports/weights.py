@@ -6,6 +6,7 @@ and laid out in both libraries; in front of it stands the name of the layer.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,6 +52,11 @@ class _Group(NamedTuple):
         return bool({"kernel", "gamma", "beta", "moving_mean"} & self.tensors.keys())
 
     @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of its tensors."""
+        return {part: tensor.shape for part, tensor in self.tensors.items()}
+
+    @property
     def kind(self) -> type[nn.Layer]:
         """What layer it is one of."""
         if {"running_mean", "moving_mean"} & self.tensors.keys():
@@ -83,7 +89,8 @@ def read_weights(
         Shape of one sample.
     names : sequence of str, optional
         The names of the layers in the file, in the order in which `net` has them. By default they are sorted, with
-        numbers in their order: ``0, 2, 10`` and ``dense, dense_1, dense_2``.
+        numbers in their order: ``0, 2, 10`` and ``dense, dense_1, dense_2``. Names without an order, ``hidden`` and
+        ``output``, can be left out if the shapes tell the layers apart.
     dtype : {"float32", "float64"}, optional
         Of the result; by default that of the file.
 
@@ -95,7 +102,7 @@ def read_weights(
     Raises
     ------
     ModelError
-        When the file is not one, or does not fit to the network.
+        When the file is not one, does not fit to the network, or leaves open which layer is which.
 
     Examples
     --------
@@ -111,7 +118,9 @@ def read_weights(
     (3, 1)
     """
     groups = _groups(_read(Path(file)), Path(file))
-    if names is not None:
+    if names is None:
+        _check_order(groups, Path(file))
+    else:
         groups = _in_order(groups, names, Path(file))
     found = dtype or np.result_type(np.float32, *(a for group in groups for a in group.tensors.values()))
     if np.dtype(found) not in (np.float32, np.float64):
@@ -166,6 +175,21 @@ def _natural(name: str) -> list[tuple[int, Any]]:
     """A key that sorts numbers in names by their values."""
     parts = re.split(r"(\d+)", name)
     return [(1, int(part)) if part.isdecimal() else (2, part) for part in parts if part]
+
+
+def _check_order(groups: Sequence[_Group], file: Path) -> None:
+    """Raise for two layers that could change places: alike, with names that no numbers put in order."""
+    for one, other in itertools.combinations(groups, 2):
+        if one.kind is not other.kind or one.shapes != other.shapes:
+            continue
+        pairs = zip(re.split("[./]", one.name), re.split("[./]", other.name), strict=False)
+        first, second = next((pair for pair in pairs if pair[0] != pair[1]), ("", ""))
+        if re.sub(r"_?\d+$", "", first) != re.sub(r"_?\d+$", "", second):
+            what = f"whether {one.name!r} or {other.name!r} comes first, the file does not say"
+            why = "Both have the same shapes, and a safetensors file keeps no order."
+            listed = ", ".join(repr(group.name) for group in groups)
+            instead = f"Name the layers in the order of the network: names=[...], of {listed}."
+            raise ModelError(compose(what, where=str(file), why=why, instead=instead))
 
 
 def _in_order(groups: Sequence[_Group], names: Sequence[str], file: Path) -> list[_Group]:

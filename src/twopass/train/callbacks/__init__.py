@@ -3,6 +3,7 @@
 from twopass.train.callbacks.base import Callback
 from twopass.train.callbacks.logs import CSVLog
 from twopass.train.callbacks.mlflow import MLflowLog
+from twopass.train.callbacks.optuna import OptunaPruning
 from twopass.train.callbacks.progress import Progress
 from twopass.train.callbacks.saving import Checkpoint, CheckpointBest
 from twopass.train.callbacks.stopping import EarlyStopping, NaNStop, TimeBudget
@@ -16,6 +17,7 @@ __all__ = [
     "EarlyStopping",
     "MLflowLog",
     "NaNStop",
+    "OptunaPruning",
     "Progress",
     "TensorBoardLog",
     "TimeBudget",

@@ -93,11 +93,10 @@ class Monitor:
         if self.name not in run.quantities:
             what = f"there is no {self.name!r} to monitor"
             instead = f"Available are {', '.join(run.quantities)}."
-            if run.validation is None:
+            if not run.validated:
                 instead += " Pass validation_data or validation_split to fit for validation losses and metrics."
             raise ArgumentError(compose(what, instead=instead))
-        metrics = {f"val_{metric.name}": metric for metric in run.trainer.metrics}
-        greater = self.name in metrics and metrics[self.name].greater_is_better
+        greater = run.validated.get(self.name, False)
         self.sign, self.best = (-1.0 if greater else 1.0), float("inf")
 
     def improved(self, record: Mapping[str, float]) -> bool:
