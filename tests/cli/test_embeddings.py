@@ -41,7 +41,7 @@ def test_train_predict_evaluate_export(twopass, sales: Path, tmp_path: Path) -> 
     assert scores["this"] > 0.8 and scores["linear"] > 0.8
     assert outcome.out.split("without the column")[1].split()[2] == "shop"
 
-    net = tp.Trainer.load("m").net
+    net = tp.Trainer.load("m").net.net  # of several members
     assert net.layers[0] == tp.nn.EmbeddedColumns((0,), (tp.nn.Embedding(32, 3),))
     described = load_model("m").config["extra"]["encoder"]["features"][0]
     assert described["kind"] == "vocabulary" and len(described["known"]) == 30 and described["indicator"]
@@ -66,8 +66,8 @@ def test_train_predict_evaluate_export(twopass, sales: Path, tmp_path: Path) -> 
 def test_what_no_row_had_has_the_mean_vector(twopass, sales: Path) -> None:
     command = ("train", "sales.csv", "--target", "price", "--embeddings", "10", "--epochs", "2", "-q", "--out", "m")
     assert twopass(*command).status == 0
-    vectors = tp.Trainer.load("m").params[0][0]["weight"]
-    assert (vectors[30] >= vectors[:30].min(axis=0)).all() and (vectors[30] <= vectors[:30].max(axis=0)).all()
+    for vectors in tp.Trainer.load("m").params[0][0]["weight"]:  # of each member
+        assert (vectors[30] >= vectors[:30].min(axis=0)).all() and (vectors[30] <= vectors[:30].max(axis=0)).all()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nn.layers.test_laws import EXAMPLES as LAYERS
+from nn.layers.test_laws import sample
 from nn.losses.test_laws import CASES as LOSSES
 from optim.references import REFERENCES as OPTIMIZERS
 from optim.test_schedules import REFERENCES as SCHEDULES
@@ -76,7 +77,7 @@ Y = np.random.default_rng(5).standard_normal((11, 2))
 
 @pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=lambda value: str(value)[:60])
 def test_layers(layer: nn.Layer, shape: Any) -> None:
-    x = inputs(shape)
+    x = sample(layer, shape, 8, np.float64)
     judged = layer.net if isinstance(layer, nn.Ensemble) else layer  # whose members have the same target
     y = np.random.default_rng(1).standard_normal((8, *judged.output_shape(shape)))
     agree((layer, squares, optim.SGD(0.1)), x, y)

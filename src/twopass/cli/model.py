@@ -181,7 +181,8 @@ class Fitted:
         params = tree.map(np.array, self.trainer.params)
         for own, (start, column) in zip(params[0], found.items(), strict=True):
             counts = np.bincount(x[:, start].astype(np.int64), minlength=column.n_categories)
-            own["weight"][counts == 0] = np.average(own["weight"], axis=0, weights=counts)
+            mean = np.average(own["weight"], axis=-2, weights=counts)  # of each of several networks
+            own["weight"][..., counts == 0, :] = mean[..., np.newaxis, :]
         self.trainer.params = params
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Machine"]
+__all__ = ["Machine", "halves_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,14 @@ class Machine:
     def panels(self, columns: int, dtype: np.dtype[np.generic]) -> tuple[int, ...]:
         """Widths of the panels for so many columns: as equal as whole vectors allow, none wider than a tile.
 
-        Narrower ones come last, or are spread among the others if that gives two threads more equal shares.
+        Narrower ones come last, are spread among the others, or one is in the middle: whichever gives two threads the
+        most equal shares. (They share the middle panel where `halves_rows` says so.)
 
         Examples
         --------
         >>> avx512, f4 = Machine(vector_bytes=64, tile_vectors=3), np.dtype(np.float32)
         >>> avx512.panels(300, f4), avx512.panels(256, f4)
-        ((48, 48, 48, 48, 48, 32, 32), (32, 48, 48, 32, 48, 48))
+        ((48, 48, 48, 16, 48, 48, 48), (32, 48, 48, 32, 48, 48))
         """
         lanes = self.lanes(dtype)
         vectors = -(-columns // lanes)
@@ -54,10 +55,28 @@ class Machine:
         wide, narrow = lanes * (base + 1), lanes * base
         last = (wide,) * extra + (narrow,) * (count - extra)
         spread = tuple(wide if (i + 1) * extra // count > i * extra // count else narrow for i in range(count))
-        return min(last, spread, key=_larger_half)
+        found = [last, spread]
+        if vectors % 2 and count > 2:
+            side = _equal(vectors // 2, self.tile_vectors)
+            found.append(tuple(lanes * width for width in (*side, 1, *reversed(side))))
+        return min(found, key=_larger_half)
+
+
+def halves_rows(widths: tuple[int, ...]) -> bool:
+    """Whether two threads have equal shares if each takes one half of the rows of the middle panel."""
+    return len(widths) > 2 and len(widths) % 2 == 1 and widths == widths[::-1]
+
+
+def _equal(total: int, most: int) -> tuple[int, ...]:
+    """A number as a sum of numbers up to `most`, as equal as may be, the larger ones first."""
+    count = -(-total // most)
+    base, extra = divmod(total, count)
+    return (base + 1,) * extra + (base,) * (count - extra)
 
 
 def _larger_half(widths: tuple[int, ...]) -> int:
     """What the busier of two threads has to do, if panels are shared in order."""
+    if halves_rows(widths):
+        return -(-sum(widths) // 2)
     first = sum(widths[: len(widths) // 2])
     return max(first, sum(widths) - first)

@@ -18,7 +18,7 @@ from twopass.graph.ir import Node
 from twopass.program.ir import Access, Contraction, Instruction, Store
 from twopass.program.lower.classify import Einsum
 from twopass.program.lower.storage import Storage
-from twopass.program.machine import Machine
+from twopass.program.machine import Machine, halves_rows
 
 __all__ = ["Plan", "build", "halves", "plan"]
 
@@ -194,6 +194,8 @@ def _blocks(
             return columns, halves(m), True
         if given[0] and not given[1] and lanes and n % lanes == 0:
             columns = halves(n)
+    if halves_rows(columns) and work >= _WORTH_SHARING and m % 2 == 0 and not batch:
+        return columns, (m // 2, m // 2), False
     stacked = math.prod(batch)
     return columns, _row_blocks(m, len(columns) * stacked, work * stacked), False
 
