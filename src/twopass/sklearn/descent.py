@@ -38,6 +38,8 @@ NOT_FINITE = (
 _STEPS_OF_A_PROGRAM = 60
 #: Operations in the largest product of a step for which a second thread pays, also where other programs want it.
 _WORTH_THREADS = 1e7
+#: Steps of an epoch from which on a second thread is awake for so long that small steps gain by it, too.
+_MANY_STEPS = 500
 
 
 class _Parts(NamedTuple):
@@ -89,7 +91,7 @@ def descend(
     batch_size = _batch_size(estimator, len(samples))
     backend = chosen_backend(estimator, len(samples), batch_size, incremental)
     trainer = _make_trainer(
-        estimator, transformation, incremental, X.dtype, backend, _chosen_threads(estimator, batch_size)
+        estimator, transformation, incremental, X.dtype, backend, _chosen_threads(estimator, len(samples), batch_size)
     )
     course = Course(estimator, validation, incremental)
     callbacks: list[Callback] = [course, *hooks, *_own_callbacks(estimator)]
@@ -191,10 +193,11 @@ def chosen_backend(estimator: BaseMLP, n_samples: int, batch_size: int, incremen
     return "auto" if made > programs * _STEPS_OF_A_PROGRAM else "numpy"
 
 
-def _chosen_threads(estimator: BaseMLP, batch_size: int) -> int | None:
-    """One for small steps, else as many as the compiler finds to pay; the result is the same."""
+def _chosen_threads(estimator: BaseMLP, n_samples: int, batch_size: int) -> int | None:
+    """One for short epochs of small steps, else as many as the compiler finds to pay; the result is the same."""
     largest = max(weight.size for weight in estimator.coefs_)
-    return 1 if estimator.threads is None and 2.0 * batch_size * largest < _WORTH_THREADS else estimator.threads
+    small = 2.0 * batch_size * largest < _WORTH_THREADS and n_samples < _MANY_STEPS * batch_size
+    return 1 if estimator.threads is None and small else estimator.threads
 
 
 def _make_trainer(
