@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 
 def interleaved(contestants: dict[str, Callable[[], object]], rounds: int = 15) -> dict[str, float]:
@@ -39,6 +41,35 @@ def repetitions_for(clock: Callable[[int], float], seconds: float) -> int:
     return max(1, round(repetitions * seconds / taken))
 
 
+def settle(most: float = 1.0) -> None:
+    """Wait until the processors are idle, at most so many seconds.
+
+    The threads of some libraries go on spinning when their turn is over, on a processor that the next one needs.
+    """
+    until = time.perf_counter() + most
+    while busy_processors(0.02) > 0.25 and time.perf_counter() < until:
+        pass
+
+
+def busy_processors(seconds: float) -> float:
+    """How many processors are busy while this process sleeps; 0 where the system does not say."""
+    before = _ticks()
+    time.sleep(seconds)
+    after = _ticks()
+    idle, total = (b - a for a, b in zip(before, after, strict=True))
+    return (os.cpu_count() or 1) * (total - idle) / total if total else 0.0
+
+
+def _ticks() -> tuple[int, int]:
+    """Idle ticks, and all ticks, of all processors together since the system started."""
+    try:
+        line = Path("/proc/stat").read_text().splitlines()[0]
+    except OSError:
+        return 0, 0
+    ticks = [int(number) for number in line.split()[1:9]]
+    return ticks[3] + ticks[4], sum(ticks)
+
+
 def take_turns(
     clocks: Mapping[str, Callable[[int], float]], repetitions: Mapping[str, int], rounds: int
 ) -> dict[str, list[float]]:
@@ -56,6 +87,7 @@ def take_turns(
     seconds: dict[str, list[float]] = {name: [] for name in clocks}
     for _ in range(rounds):
         for name, clock in clocks.items():
+            settle()
             seconds[name].append(clock(repetitions[name]) / repetitions[name])
     return seconds
 
