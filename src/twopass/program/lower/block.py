@@ -14,10 +14,11 @@ import numpy as np
 from twopass.graph.ir import Constant, Graph, Input, Node, pick, scatter, substitute
 from twopass.graph.scan import scan
 from twopass.program.ir import Access, Call, Instruction, Launch, Loop, Panels, Scatter, Statement, Store
+from twopass.program.lower.blocks import halves
 from twopass.program.lower.classify import axes_of, is_view, native, slices, source
 from twopass.program.lower.cluster import Cluster, Clusters
 from twopass.program.lower.code import Code, permuted
-from twopass.program.lower.contract import Plan, build, halves
+from twopass.program.lower.contract import Plan, build
 from twopass.program.lower.gather import rows_of
 from twopass.program.lower.memory import Memory, Target
 from twopass.program.lower.prepare import prepare

@@ -12,28 +12,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from twopass.graph.ir import Node
 from twopass.program.ir import Access, Contraction, Instruction, Store
+from twopass.program.lower.blocks import Size, blocks_of
 from twopass.program.lower.classify import Einsum
 from twopass.program.lower.storage import Storage
-from twopass.program.machine import Machine, halves_rows
+from twopass.program.machine import Machine
 
-__all__ = ["Plan", "build", "halves", "plan"]
-
-#: Multiplications below which a contraction is not cut for several threads.
-_WORTH_SHARING = 1 << 19
-#: The same, for one that is cut in halves which nobody has to wait for.
-_WORTH_HALVING = 1 << 15
-#: A vector times a matrix of so few columns is one task.
-_LONG_ROW = 768
-#: A multiple of the lanes of all vectors of all targets.
-_LANES = 16
-#: Blocks of columns that are enough to share.
-_ENOUGH = 3
-#: A multiple of the rows of most tiles (8, 12, 6, 4), so that few kinds of tiles are needed.
-_ROWS = 24
+__all__ = ["Plan", "build", "plan"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,61 +147,9 @@ def build(
         m, batch = m * batch[-1], batch[:-1]
     panelled = any(access.panels for access in (b, *beside, *(store.access for store in targets)))
     widths = right.panels.widths if right.panels else machine.panels(n, left.dtype)
-    size = _Size(batch, m, n, k)
-    blocks = _blocks(size, widths, given, None if panelled else machine.lanes(left.dtype))
+    size = Size(batch, m, n, k)
+    blocks = blocks_of(size, widths, given, None if panelled else machine.lanes(left.dtype))
     return Contraction(batch, m, n, k, left.dtype, a, b, beside, tuple(body), targets, *blocks)
-
-
-class _Size(NamedTuple):
-    """The lengths of a contraction's axes."""
-
-    batch: tuple[int, ...]
-    m: int
-    n: int
-    k: int
-
-
-def _blocks(
-    size: _Size, columns: tuple[int, ...], given: tuple[bool, bool], lanes: int | None
-) -> tuple[tuple[int, ...], tuple[int, ...], bool]:
-    """Blocks of columns and of rows, and whether tasks go by rows; with `lanes`, columns need not be these."""
-    batch, m, n, k = size
-    work = m * n * k
-    if lanes and m == 1 and not batch and n <= _LONG_ROW:
-        return (-(-n // lanes) * lanes,), (1,), False  # whole rows of the matrix go by, one after the other
-    few = len(columns) < _ENOUGH and work >= _WORTH_HALVING and not batch
-    if given[1] and not batch and work >= _WORTH_SHARING and m >= (128 if few else max(256, 2 * n)):
-        # Few columns would make unequal shares; and a few rows stay in the cache while all columns go by.
-        return columns, _even_blocks(m), True
-    # The halves are those of the other operand's samples: products that follow each other need not wait then.
-    if few and given[1] and not given[0]:
-        return columns, halves(m), True
-    if few and work < _WORTH_SHARING:
-        if len(columns) == 1 and not any(given):
-            return columns, halves(m), True
-        if given[0] and not given[1] and lanes and n % lanes == 0:
-            columns = halves(n)
-    if halves_rows(columns) and work >= _WORTH_SHARING and m % 2 == 0 and not batch:
-        return columns, (m // 2, m // 2), False
-    stacked = math.prod(batch)
-    return columns, _row_blocks(m, len(columns) * stacked, work * stacked), False
-
-
-def halves(length: int) -> tuple[int, ...]:
-    """Two parts, of whole vectors of any target; one if there is too little."""
-    half = -(-length // 2)
-    half = -(-half // _LANES) * _LANES
-    return (half, length - half) if half < length else (length,)
-
-
-def _even_blocks(m: int) -> tuple[int, ...]:
-    """An even number of blocks of about 64 rows, as equal as multiples of 8 can be."""
-    eights, rest = divmod(m, 8)
-    count = 2 * max(1, round(eights / 16))
-    base, extra = divmod(eights, count)
-    blocks = [8 * (base + 1)] * extra + [8 * base] * (count - extra)
-    blocks[-1] += rest
-    return tuple(blocks)
 
 
 def _joined(access: Access, stacked: int, m: int) -> Access | None:
@@ -223,14 +158,3 @@ def _joined(access: Access, stacked: int, m: int) -> Access | None:
     if above != rows * m or access.panels is not None:
         return None
     return replace(access, strides=access.strides[: stacked - 1] + access.strides[stacked:])
-
-
-def _row_blocks(m: int, columns: int, work: int) -> tuple[int, ...]:
-    """Blocks of rows: one, unless the work is worth sharing and there are too few blocks of columns to share it."""
-    if work < _WORTH_SHARING or columns >= _ENOUGH:
-        return (m,)
-    pieces = max(1, min(8 // max(columns, 1), m // _ROWS))
-    size = -(-m // pieces)
-    size = -(-size // _ROWS) * _ROWS
-    full, rest = divmod(m, size)
-    return (size,) * full + ((rest,) if rest else ())
