@@ -33,7 +33,7 @@ def check(net, loss, optimizer, shape, y, weight=None, dtype=np.float32, steps=1
     partition = Partition.of(net, params)
     step = make_step(net, loss, optimizer, partition)
     state = optimizer.init(partition.split(params)[0])
-    x = sample(shape, len(tree.leaves(y)[0]), dtype)
+    x = sample(net, shape, len(tree.leaves(y)[0]), dtype)
     for number in range(steps):
         args = (params, state, x, y, weight, np.uint64(number))
         graph, outputs = capture(step, args)

@@ -39,8 +39,8 @@ class Machine:
     def panels(self, columns: int, dtype: np.dtype[np.generic]) -> tuple[int, ...]:
         """Widths of the panels for so many columns: as equal as whole vectors allow, none wider than a tile.
 
-        Narrower ones come last, are spread among the others, or one is in the middle: whichever gives two threads the
-        most equal shares. (They share the middle panel where `halves_rows` says so.)
+        Narrower ones come last, are spread among the others, or both sides of a middle one are alike: whichever gives
+        two threads the most equal shares. (They share the middle panel where `halves_rows` says so.)
 
         Examples
         --------
@@ -56,10 +56,12 @@ class Machine:
         last = (wide,) * extra + (narrow,) * (count - extra)
         spread = tuple(wide if (i + 1) * extra // count > i * extra // count else narrow for i in range(count))
         found = [last, spread]
-        if vectors % 2 and count > 2:
-            side = _equal(vectors // 2, self.tile_vectors)
-            found.append(tuple(lanes * width for width in (*side, 1, *reversed(side))))
-        return min(found, key=_larger_half)
+        for middle in range(1, self.tile_vectors + 1) if count > 2 else ():
+            side, odd = divmod(vectors - middle, 2)
+            if not odd:
+                parts = _equal(side, self.tile_vectors)
+                found.append(tuple(lanes * width for width in (*parts, middle, *reversed(parts))))
+        return min(found, key=lambda widths: (_larger_half(widths), len(widths)))
 
 
 def halves_rows(widths: tuple[int, ...]) -> bool:
