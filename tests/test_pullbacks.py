@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 import twopass as tp
 from twopass.pullbacks import with_pullback
@@ -37,13 +38,14 @@ def test_all_modes_take_the_pullback() -> None:
     np.testing.assert_array_equal(tp.compile(tp.grad(f))(np.float64(3.0)), 12.0)
 
 
-def test_batch_normalisation_equals_the_derivative_of_its_steps() -> None:
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 2e-5)])
+def test_batch_normalisation_equals_the_derivative_of_its_steps(dtype: Any, tolerance: float) -> None:
     rng = np.random.default_rng(0)
-    x, scale, shift, weight = (rng.normal(size=shape) for shape in ((8, 3), 3, 3, (8, 3)))
+    x, scale, shift, weight = (rng.normal(size=shape).astype(dtype) for shape in ((8, 3), 3, 3, (8, 3)))
     layer = tp.nn.BatchNorm()
 
     def ours(x: Any, scale: Any, shift: Any) -> Any:
-        params = {"scale": scale, "shift": shift, "mean": np.zeros(3), "variance": np.ones(3)}
+        params = {"scale": scale, "shift": shift, "mean": np.zeros(3, dtype), "variance": np.ones(3, dtype)}
         return np.sum(weight * np.sin(layer.apply(params, x, training=True)[0]))
 
     def steps(x: Any, scale: Any, shift: Any) -> Any:
@@ -52,6 +54,7 @@ def test_batch_normalisation_equals_the_derivative_of_its_steps() -> None:
 
     for number in range(3):
         found, expected = (tp.grad(f, number)(x, scale, shift) for f in (ours, steps))
-        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
         found, expected = (tp.hessian(f, number)(x, scale, shift) for f in (ours, steps))
-        np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-13)
+        np.testing.assert_allclose(found, expected, rtol=10 * tolerance, atol=10 * tolerance)

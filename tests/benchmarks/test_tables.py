@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import time
 from pathlib import Path
 
 import pytest
 from benchmarks.contest import Score, best_peer
 from benchmarks.peak import compiled, loop
-from benchmarks.timing import repetitions_for, take_turns
+from benchmarks.timing import busy_processors, repetitions_for, settle, take_turns
 from benchmarks.workloads import Workload
 
 from benchmarks import adbench, autodiff, autodiff_eager, compiling, page, prediction, training
@@ -104,6 +106,13 @@ def test_the_page_has_every_marker() -> None:
 def test_repetitions_fill_the_time() -> None:
     assert repetitions_for(lambda n: n * 1e-3, 0.1) == 100
     assert repetitions_for(lambda n: n * 1.0, 0.1) == 1
+
+
+def test_a_turn_does_not_wait_for_ever() -> None:
+    start = time.perf_counter()
+    settle(most=0.0)
+    assert time.perf_counter() - start < 10
+    assert 0 <= busy_processors(0.01) <= (os.cpu_count() or 1)
 
 
 def test_contestants_take_turns() -> None:

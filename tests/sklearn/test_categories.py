@@ -14,10 +14,11 @@ from sklearn.model_selection import cross_val_score
 from sklearn.utils._param_validation import InvalidParameterError
 
 import twopass as tp
+from twopass.data.vocabulary import automatic_size
 from twopass.errors import ArgumentError, DataError
 from twopass.io import load_model
 from twopass.sklearn import MLPClassifier, MLPRegressor
-from twopass.sklearn.categories import Categories, automatic_size
+from twopass.sklearn.categories import Categories
 
 pandas = pytest.importorskip("pandas", reason="pandas is not installed")
 

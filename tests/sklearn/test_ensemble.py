@@ -13,6 +13,7 @@ from sklearn.datasets import load_iris, make_multilabel_classification, make_reg
 from sklearn.gaussian_process import GaussianProcessRegressor
 
 import twopass as tp
+from naming import stable
 from twopass.errors import ArgumentError
 from twopass.sklearn import MLPClassifier, MLPMultiTask, MLPRegressor
 
@@ -58,7 +59,7 @@ def members(model, x):
         {"class_weight": "balanced", "batch_size": 40},
         {"solver": tp.optim.AdamW(tp.optim.schedules.one_cycle(0.01, 5))},
     ],
-    ids=str,
+    ids=stable,
 )
 def test_the_first_member_is_the_single_network(parameters):
     alone, together = classifier(**parameters, n_members=1).fit(X, Y), classifier(**parameters).fit(X, Y)
@@ -74,7 +75,7 @@ def test_the_first_member_is_the_single_network(parameters):
 @pytest.mark.parametrize(
     "parameters",
     [{}, {"batch_norm": True}, {"loss": "focal"}, {"loss": functools.partial(tp.nn.softmax_cross_entropy)}],
-    ids=str,
+    ids=stable,
 )
 def test_probabilities_are_the_mean_of_the_members(parameters):
     model = classifier(**parameters).fit(X, Y)

@@ -12,6 +12,7 @@ from joblib import parallel_backend
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris, make_regression
 from sklearn.ensemble import BaggingClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -19,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 import twopass as tp
 from twopass.errors import ArgumentError
 from twopass.sklearn import MLPClassifier, MLPRegressor
-from twopass.sklearn.descent import _kept_parts, chosen_backend
+from twopass.sklearn.descent import _kept_parts, chosen_backend, chosen_threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -394,6 +395,31 @@ def test_partial_fits_of_equal_size_are_compiled_in_the_end():
     for _ in range(40):
         model.partial_fit(x[:200], y[:200], classes=range(10))
     assert model.loss_curve_[-1] < model.loss_curve_[0]
+
+
+def test_a_plateau_is_one_of_the_validation_if_there_is_one():
+    x, y = load_digits(return_X_y=True)
+    wrong = x[300:400], np.random.default_rng(0).permutation(y[300:400])  # what is learned makes these worse
+
+    def rate(**fit):
+        solver = tp.optim.chain(tp.optim.SGD(0.2), tp.optim.reduce_on_plateau(factor=0.5, patience=1))
+        model = MLPClassifier((20,), solver=solver, max_iter=40, tol=0.0, random_state=0)
+        with pytest.warns(ConvergenceWarning):
+            model.fit(x[:300] / 16, y[:300], **fit)
+        return model._optimizer.learning_rate
+
+    assert rate() == 0.2
+    assert rate(validation_data=(wrong[0] / 16, wrong[1])) < 0.2
+
+
+def test_short_epochs_of_small_steps_have_one_thread():
+    x, y = load_digits(return_X_y=True)
+    model = MLPClassifier((20,), max_iter=1, tol=1.0, backend="numpy", random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(x, y)
+    assert chosen_threads(model, 1_797, 200) == 1
+    assert chosen_threads(model, 1_000_000, 200) is None  # the compiler decides
+    assert chosen_threads(model.set_params(threads=2), 1_797, 200) == 2
 
 
 # --- mistakes ---------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import twopass as tp
+from naming import stable
 from twopass.errors import ArgumentError, DataError, ModelError
 from twopass.sklearn import MLPClassifier, MLPMultiTask, MLPRegressor
 from twopass.sklearn.descent import _kept_parts
@@ -67,7 +68,7 @@ ALIKE = [
 ]
 
 
-@pytest.mark.parametrize("parameters", ALIKE, ids=str)
+@pytest.mark.parametrize("parameters", ALIKE, ids=stable)
 @pytest.mark.parametrize("classes", [2, 3])
 def test_one_target_of_classes_is_the_classifier(wine, parameters, classes):
     x, labels = wine[0], wine[1]["cultivar"].to_numpy()
@@ -82,7 +83,7 @@ def test_one_target_of_classes_is_the_classifier(wine, parameters, classes):
     assert getattr(model, "validation_scores_", None) == getattr(classifier, "validation_scores_", None)
 
 
-@pytest.mark.parametrize("parameters", ALIKE, ids=str)
+@pytest.mark.parametrize("parameters", ALIKE, ids=stable)
 def test_one_target_of_numbers_is_the_regressor(wine, parameters):
     x, alcohol = wine[0], wine[1]["alcohol"].to_numpy()
     shared = {"hidden_layer_sizes": 9, "random_state": 0, "max_iter": 5, **parameters}
@@ -99,7 +100,7 @@ def test_one_target_of_numbers_is_the_regressor(wine, parameters):
 @pytest.mark.parametrize(
     "loss",
     ["absolute_error", "huber", "log_cosh", "poisson", "gaussian_nll", functools.partial(tp.nn.huber, delta=0.3)],
-    ids=str,
+    ids=stable,
 )
 def test_the_losses_of_numbers_are_those_of_the_regressor(wine, loss):
     x, y = wine[0], np.round(wine[1]["alcohol"].to_numpy())
@@ -250,7 +251,7 @@ def test_machine_code_and_numpy_are_the_same(gaps):
     np.testing.assert_allclose(one.loss_curve_, other.loss_curve_, rtol=1e-10)
 
 
-@pytest.mark.parametrize("parameters", [{}, {"backend": "llvm", "batch_size": 50}, {"solver": "lbfgs"}], ids=str)
+@pytest.mark.parametrize("parameters", [{}, {"backend": "llvm", "batch_size": 50}, {"solver": "lbfgs"}], ids=stable)
 def test_sparse_matrices_are_the_same(gaps, parameters):
     x, y = gaps
     x = np.where(x > 0, x, 0.0)
@@ -356,7 +357,7 @@ def test_targets_of_frames_are_known_by_their_names(wine):
         ({"solver": "lbfgs", "dropout": 0.1}, "solver='lbfgs' compares the loss from step to step"),
         ({"loss": {1: lambda prediction, target: 0.0}}, "its loss does not take the weights"),
     ],
-    ids=str,
+    ids=stable,
 )
 def test_mistakes_are_told(gaps, parameters, message):
     with pytest.raises(ArgumentError if "holds" not in message else DataError, match=message):
@@ -370,7 +371,7 @@ def test_mistakes_are_told(gaps, parameters, message):
         ({"alcohol": np.inf}, "contains infinity"),
         ({"cultivar": [1, "a"] * 89}, "classes of target 'cultivar' are of different kinds"),
     ],
-    ids=str,
+    ids=stable,
 )
 def test_targets_that_cannot_be_learned_are_refused(wine, change, message):
     x, y = wine
@@ -433,7 +434,7 @@ def test_gradients_and_hidden_activations(wine):
         {"dropout": 0.1, "batch_norm": True, "early_stopping": True, "class_weight": {"cultivar": "balanced"}},
         {"solver": tp.optim.AdamW(0.01), "tasks": {"alcohol": "regression"}},
     ],
-    ids=str,
+    ids=stable,
 )
 def test_it_comes_back_from_files(gaps, tmp_path, parameters):
     x, y = gaps

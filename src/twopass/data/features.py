@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Set
 from typing import Any
 
 import numpy as np
 
 from twopass.data.tables import Array, Table, is_number
 
-__all__ = ["Flag", "Group", "Moment", "Quantity", "as_days", "as_labels", "is_date", "is_flag"]
+__all__ = ["Flag", "Group", "Moment", "Quantity", "as_days", "as_labels", "is_date", "is_flag", "unknown_labels"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -154,11 +155,7 @@ class Group:
 
     def unknown(self, table: Table) -> Mask:
         """Which rows have what the training rows had not: another category, or none."""
-        labels, missing = as_labels(table, self.name)
-        different, index = np.unique(labels, return_inverse=True)
-        seen = {*self.known, *self.others}
-        strange = np.array([label not in seen for label in different.tolist()], bool)[index]
-        return np.where(missing, not self.indicator, strange)
+        return unknown_labels(table, self.name, {*self.known, *self.others}, self.indicator)
 
     def describe(self) -> str:
         """What is done to the column."""
@@ -273,6 +270,14 @@ def _clipped(values: Floats, center: float, scale: float) -> Floats:
         z = np.clip((values - center) / scale, -1e150, 1e150)
     clipped: Floats = z / np.hypot(1.0, z / _REACH)
     return clipped
+
+
+def unknown_labels(table: Table, name: str, seen: Set[str], indicator: bool) -> Mask:
+    """Which rows of a column of categories have one that was not seen, or none although none was missing."""
+    labels, missing = as_labels(table, name)
+    different, index = np.unique(labels, return_inverse=True)
+    strange = np.array([label not in seen for label in different.tolist()], bool)[index]
+    return np.where(missing, not indicator, strange)
 
 
 def as_labels(table: Table, name: str) -> tuple[np.ndarray[Any, np.dtype[np.str_]], Mask]:

@@ -7,10 +7,23 @@ import math
 
 import numpy as np
 
-from twopass.data.features import Mask, as_labels
+from twopass.data.features import Mask, as_labels, unknown_labels
 from twopass.data.tables import Array, Table
 
-__all__ = ["Vocabulary"]
+__all__ = ["Vocabulary", "automatic_size"]
+
+
+def automatic_size(n_categories: int) -> int:
+    """Length of the vectors of so many categories, if none is given: the fourth root of their number, rounded up.
+
+    The rule of the TensorFlow Team, "Introducing TensorFlow feature columns", Google Developers Blog, 20 November 2017.
+
+    Examples
+    --------
+    >>> [automatic_size(n) for n in (2, 7, 100, 4000)]
+    [2, 2, 4, 8]
+    """
+    return math.ceil(math.sqrt(math.sqrt(max(n_categories, 1))))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,11 +68,8 @@ class Vocabulary:
 
     @property
     def units(self) -> int:
-        """Length of the vectors: the fourth root of the number of categories, rounded up.
-
-        The rule of the TensorFlow Team, "Introducing TensorFlow feature columns", Google Developers Blog, 2017.
-        """
-        return math.ceil(math.sqrt(math.sqrt(len(self.known))))
+        """Length of the vectors; see `automatic_size`."""
+        return automatic_size(len(self.known))
 
     @property
     def rare(self) -> bool:
@@ -77,11 +87,7 @@ class Vocabulary:
 
     def unknown(self, table: Table) -> Mask:
         """Which rows have what the training rows had not: another category, or none."""
-        labels, missing = as_labels(table, self.name)
-        different, index = np.unique(labels, return_inverse=True)
-        seen = {*self.known, *self.others}
-        strange = np.array([label not in seen for label in different.tolist()], bool)[index]
-        return np.where(missing, not self.indicator, strange)
+        return unknown_labels(table, self.name, {*self.known, *self.others}, self.indicator)
 
     def describe(self) -> str:
         """What is done to the column."""

@@ -14,9 +14,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from twopass import nn, optim
+from twopass.data.vocabulary import automatic_size
 from twopass.errors import ArgumentError, compose
 from twopass.nn.types import Array
-from twopass.sklearn.categories import Categories, Encoded, automatic_size
+from twopass.sklearn.categories import Categories, Encoded
 from twopass.sklearn.constraints import CONSTRAINTS
 from twopass.sklearn.course import Hooks, Validation
 from twopass.sklearn.descent import NOT_FINITE, descend

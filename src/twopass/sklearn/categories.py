@@ -10,7 +10,6 @@ population parameters", Biometrika 40 (1953): the share of samples that will be 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections import Counter
 from collections.abc import Sequence
 from numbers import Real
@@ -26,7 +25,7 @@ from twopass.nn.types import Array
 from twopass.sklearn.rows import is_sparse
 from twopass.train.inputs import as_numbers, column, column_names
 
-__all__ = ["RARE", "Categories", "Encoded", "automatic_size", "checked", "found_in"]
+__all__ = ["RARE", "Categories", "Encoded", "checked", "found_in"]
 
 #: The kinds of columns of data frames that hold categories, as the names of their types begin.
 _KINDS = ("categor", "enum", "dictionary", "object", "str", "utf8", "large_string", "large_utf8")
@@ -38,19 +37,6 @@ RARE = 2
 
 class Encoded(np.ndarray[Any, np.dtype[Any]]):
     """A table whose categories are numbers already."""
-
-
-def automatic_size(n_categories: int) -> int:
-    """The units of an embedding if none are given: the fourth root of the number of categories, rounded up.
-
-    The rule of the TensorFlow Team, "Introducing TensorFlow feature columns", Google Developers Blog, 20 November 2017.
-
-    Examples
-    --------
-    >>> [automatic_size(n) for n in (2, 7, 100, 4000)]
-    [2, 2, 4, 8]
-    """
-    return math.ceil(math.sqrt(math.sqrt(max(n_categories, 1))))
 
 
 def checked(estimator: Any, X: Any, y: Any = _NONE, *, reset: bool = False, rare: int = RARE, **how: Any) -> Any:

@@ -29,7 +29,7 @@ from twopass.train.samples import Samples
 if TYPE_CHECKING:
     from twopass.sklearn.base import BaseMLP
 
-__all__ = ["NOT_FINITE", "chosen_backend", "descend"]
+__all__ = ["NOT_FINITE", "chosen_backend", "chosen_threads", "descend"]
 
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
@@ -91,7 +91,7 @@ def descend(
     batch_size = _batch_size(estimator, len(samples))
     backend = chosen_backend(estimator, len(samples), batch_size, incremental)
     trainer = _make_trainer(
-        estimator, transformation, incremental, X.dtype, backend, _chosen_threads(estimator, len(samples), batch_size)
+        estimator, transformation, incremental, X.dtype, backend, chosen_threads(estimator, len(samples), batch_size)
     )
     course = Course(estimator, validation, incremental)
     callbacks: list[Callback] = [course, *hooks, *_own_callbacks(estimator)]
@@ -193,7 +193,7 @@ def chosen_backend(estimator: BaseMLP, n_samples: int, batch_size: int, incremen
     return "auto" if made > programs * _STEPS_OF_A_PROGRAM else "numpy"
 
 
-def _chosen_threads(estimator: BaseMLP, n_samples: int, batch_size: int) -> int | None:
+def chosen_threads(estimator: BaseMLP, n_samples: int, batch_size: int) -> int | None:
     """One for short epochs of small steps, else as many as the compiler finds to pay; the result is the same."""
     largest = max(weight.size for weight in estimator.coefs_)
     small = 2.0 * batch_size * largest < _WORTH_THREADS and n_samples < _MANY_STEPS * batch_size

@@ -9,7 +9,8 @@ import pytest
 
 from backends.llvm import programs
 from backends.llvm.programs import F4, elementwise, launch, placed
-from twopass.backends.llvm.schedule import Planned, plan, share, touched
+from twopass.backends.llvm.reach import touched
+from twopass.backends.llvm.schedule import Planned, plan, share
 from twopass.program.interpreter import addresses
 from twopass.program.ir import Access, Argument, Buffer, Contraction, Panels, Program, Repeat, Store
 

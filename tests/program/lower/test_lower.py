@@ -12,7 +12,7 @@ import twopass as tp
 from twopass.graph.capture import capture
 from twopass.graph.passes import run
 from twopass.program.interpreter import interpret
-from twopass.program.ir import Call, Contraction, Loop, Program, flat
+from twopass.program.ir import Call, Contraction, Launch, Loop, Program, Repeat, flat
 from twopass.program.lower import lower
 from twopass.program.machine import Machine
 from twopass.program.verify import verify
@@ -276,3 +276,30 @@ def test_a_kernel_that_grew_later_is_not_needed_in_the_middle() -> None:
         return early, late, product + early  # so this cannot join the product: `early` needs that kernel
 
     check(f, array(3, 3), array(3, 3))
+
+
+def test_sums_over_panels_read_them_in_place() -> None:
+    def f(w: Any, xs: Any) -> Any:
+        def step(w: Any, x: Any) -> Any:
+            return w - 0.01 * (x.T @ (x @ w)), np.sum(np.square(w))
+
+        return tp.scan(step, w, xs)
+
+    program = check(f, array(200, 300), array(3, 4, 200), tolerance=1e-10)
+    repeat = next(statement for statement in program.statements if isinstance(statement, Repeat))
+    assert [statement.note for statement in repeat.body if isinstance(statement, Launch)].count("copy") == 0
+    carried = [
+        access
+        for s in flat(repeat.body)
+        if isinstance(s, Launch) and isinstance(s.kernel, Loop)
+        for access in s.kernel.inputs
+        if access.panels
+    ]
+    assert carried  # the sum of squares reads the panels of w
+
+
+def test_what_follows_a_reduction_across_rows_stays_in_its_kernel() -> None:
+    assert kinds(check(lambda x, w: (2 * normalised(x, 0) + 1) @ w, array(16, 40), array(40, 8))) == [
+        "Loop",
+        "Contraction",
+    ]

@@ -4,47 +4,32 @@ A launch is either cut by the numbers of its tasks, thread t of T taking those f
 ``tasks * (t + 1) // T``, or left to thread 0 because it is too small. A barrier stands before a statement if one of its
 threads would touch bytes that *another* thread has touched since the last barrier, one of the two writing. So products
 that share panels in the same way follow each other without one, and so do small kernels.
-
-What a thread touches of a buffer is taken to be everything between the first and the last byte; of some columns of a
-matrix, that part of each row.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from twopass.backends.llvm.reach import Box, Columns, Range, accesses_of, box_of, columns_touched, touched
 from twopass.program.ir import (
     Access,
     Argument,
     Buffer,
     Call,
-    Contraction,
-    Kernel,
     Launch,
-    Loop,
     Operand,
     Program,
     Repeat,
-    Scatter,
     Statement,
     domains,
     tasks,
 )
 
-__all__ = ["Planned", "plan", "share", "touched"]
+__all__ = ["Planned", "plan", "share"]
 
 #: How much is remembered of what has been touched since the last barrier, before there is one in any case.
 _REMEMBERED = 200
-
-#: Half-open ranges of positions, one for each axis of a domain.
-_Box = tuple[tuple[int, int], ...]
-#: Half-open range of elements (or bytes), or None if there are none.
-_Range = tuple[int, int] | None
-#: Of the places between the first and the last one only those whose number, modulo the first number here, is in the
-#: half-open range of the other two; None if that is not known.
-_Columns = tuple[int, int, int] | None
 
 
 @dataclass(slots=True)
@@ -80,116 +65,6 @@ def share(count: int, thread: int, threads: int) -> tuple[int, int]:
     return count * thread // threads, count * (thread + 1) // threads
 
 
-# --- what a range of tasks touches ------------------------------------------------------------------------------------
-
-
-def _boxes(launch: Launch, begin: int, end: int) -> tuple[_Box, _Box]:
-    """The parts of the domains of a contraction's left operand, and of the others, that tasks touch."""
-    kernel = launch.kernel
-    if isinstance(kernel, Loop):
-        full = tuple((0, length) for length in kernel.domain)
-        if kernel.block:
-            rows = (begin * kernel.block, min(end * kernel.block, kernel.domain[0]))
-            full = (rows, *full[1:])
-        return full, full
-    assert isinstance(kernel, Contraction)
-    (batch, last_batch), (column, last_column), (row, last_row) = _digits(kernel, begin, end)
-    rows = (sum(kernel.rows[:row]), sum(kernel.rows[: last_row + 1]))
-    columns = (sum(kernel.columns[:column]), min(sum(kernel.columns[: last_column + 1]), kernel.n))
-    stack = _stack(kernel.batch, batch, last_batch)
-    return (*stack, rows, (0, kernel.k)), (*stack, rows, columns)
-
-
-def _digits(kernel: Contraction, begin: int, end: int) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-    """First and last batch, block of columns and block of rows of a range of tasks."""
-    if kernel.by_rows:
-        return (0, 0), (0, len(kernel.columns) - 1), (begin, end - 1)
-    lengths = (len(kernel.columns), len(kernel.rows))
-    (rest, row), (rest_last, row_last) = divmod(begin, lengths[1]), divmod(end - 1, lengths[1])
-    if rest != rest_last:  # more than one block of columns: all rows
-        row, row_last = 0, lengths[1] - 1
-    (batch, column), (batch_last, column_last) = divmod(rest, lengths[0]), divmod(rest_last, lengths[0])
-    if batch != batch_last:
-        column, column_last = 0, lengths[0] - 1
-    return (batch, batch_last), (column, column_last), (row, row_last)
-
-
-def _stack(lengths: tuple[int, ...], first: int, last: int) -> _Box:
-    """Positions along the leading axes, from the first of a stack's products to the last."""
-    box = []
-    for axis in range(len(lengths)):
-        inner = math.prod(lengths[axis + 1 :])
-        low, high = first // inner, last // inner
-        box.append(
-            (low % lengths[axis], high % lengths[axis] + 1) if high - low < 1 or axis == 0 else (0, lengths[axis])
-        )
-    return tuple(box)
-
-
-def touched(access: Access, box: _Box) -> _Range:
-    """The elements, counted from the pointer, that a part of a domain touches; None if it is empty."""
-    if any(first >= last for first, last in box):
-        return None
-    if access.panels is not None:
-        return _touched_panels(access, box)
-    ends = [(stride * first, stride * (last - 1)) for stride, (first, last) in zip(access.strides, box, strict=True)]
-    return sum(min(pair) for pair in ends), sum(max(pair) for pair in ends) + 1 + access.slack
-
-
-def columns_touched(access: Access, box: _Box, domain: Sequence[int]) -> _Columns:
-    """Which columns of a matrix `touched` is about: the length of a row, and the elements of it, from the pointer."""
-    if access.panels is not None or 1 not in access.strides:
-        return None
-    axis = access.strides.index(1)
-    moving = [abs(s) for a, s in enumerate(access.strides) if a != axis and s and domain[a] > 1]
-    if not moving or any(stride % min(moving) for stride in moving):
-        return None
-    first, last = box[axis]
-    # Only the last columns of all are followed by what may be read and written with anything.
-    return min(moving), first, last + (access.slack if last == domain[axis] else 0)
-
-
-def _touched_panels(access: Access, box: _Box) -> _Range:
-    """As `touched`, for panels: those that the columns lie in, or the rows of one of them."""
-    assert access.panels is not None
-    widths, (rows, columns) = access.panels.widths, box[-2:]
-    hit, start = [], 0
-    for panel, width in enumerate(widths):
-        if start < columns[1] and columns[0] < start + width:
-            hit.append(panel)
-        start += width
-    low, high = access.panels.start(hit[0]), access.panels.start(hit[-1] + 1)
-    if len(hit) == 1:
-        low, high = low + rows[0] * widths[hit[0]], low + rows[1] * widths[hit[0]]
-    stack = zip(access.strides[:-2], box[:-2], strict=True)
-    ends = [(stride * first, stride * (last - 1)) for stride, (first, last) in stack]
-    return low + sum(min(pair) for pair in ends), high + sum(max(pair) for pair in ends) + access.slack
-
-
-def _accesses(kernel: Kernel) -> list[Access]:
-    """Of all arguments, in order."""
-    stores = [store.access for store in kernel.stores]
-    if isinstance(kernel, Contraction):
-        return [kernel.left, kernel.right, *kernel.inputs, *stores]
-    return [*kernel.inputs, *stores]
-
-
-def _box_of(launch: Launch, number: int, begin: int, end: int) -> _Box:
-    """The part of the domain of one argument that tasks touch."""
-    kernel = launch.kernel
-    if isinstance(kernel, Scatter):
-        domain = domains(kernel)[number]
-        first = (begin, end) if kernel.stack else (0, domain[0])
-        return (first, *((0, length) for length in domain[1:]))
-    left, others = _boxes(launch, begin, end)
-    if isinstance(kernel, Contraction):
-        if number == 0:
-            return left
-        if number == 1:
-            return (*others[:-2], (0, kernel.k), others[-1])
-    return others
-
-
 # --- conflicts --------------------------------------------------------------------------------------------------------
 
 
@@ -202,11 +77,11 @@ class _Touch:
 
     space: Buffer | None  # None is the arena
     writes: bool
-    ranges: tuple[_Range, ...]
-    columns: tuple[_Columns, ...]
+    ranges: tuple[Range, ...]
+    columns: tuple[Columns, ...]
     step: int
     count: int
-    hull: _Range  # everything between the first byte and the last, in all iterations
+    hull: Range  # everything between the first byte and the last, in all iterations
 
     def conflicts(self, other: _Touch) -> bool:
         """Whether two different threads may touch a byte, one of them writing."""
@@ -222,29 +97,29 @@ class _Touch:
             for t, b in enumerate(theirs)
         )
 
-    def everywhere(self) -> tuple[_Range, ...]:
+    def everywhere(self) -> tuple[Range, ...]:
         """The ranges of all iterations together."""
         return _everywhere(self.ranges, self.step, self.count)
 
 
-def _everywhere(ranges: Sequence[_Range], step: int, count: int) -> tuple[_Range, ...]:
+def _everywhere(ranges: Sequence[Range], step: int, count: int) -> tuple[Range, ...]:
     """Ranges that move by a step in each of some iterations: those of all together."""
     move = step * (count - 1)
     return tuple(span and (span[0] + min(0, move), span[1] + max(0, move)) for span in ranges)
 
 
-def _beside(a: _Columns, b: _Columns) -> bool:
+def _beside(a: Columns, b: Columns) -> bool:
     """Whether these are columns of rows of equal length, and none of them the same."""
     return a is not None and b is not None and a[0] == b[0] and (a[2] <= b[1] or b[2] <= a[1])
 
 
-def _hull(ranges: Sequence[_Range]) -> _Range:
+def _hull(ranges: Sequence[Range]) -> Range:
     """Everything between the first byte and the last."""
     some = [span for span in ranges if span is not None]
     return min(first for first, _ in some), max(last for _, last in some)
 
 
-def _meet(a: _Range, b: _Range, step: int = 0, count: int = 1) -> bool:
+def _meet(a: Range, b: Range, step: int = 0, count: int = 1) -> bool:
     """Whether two ranges overlap if one is moved by a step, up to ``count - 1`` times, one way or the other."""
     if a is None or b is None:
         return False
@@ -341,10 +216,10 @@ class _Planner:
             if not item.shared:
                 parts = [(0, tasks(statement.kernel))]
             for number, (argument, access) in enumerate(
-                zip(statement.arguments, _accesses(statement.kernel), strict=True)
+                zip(statement.arguments, accesses_of(statement.kernel), strict=True)
             ):
                 if argument.buffer.role != "constant":
-                    boxes = [_box_of(statement, number, *part) if part[0] < part[1] else None for part in parts]
+                    boxes = [box_of(statement, number, *part) if part[0] < part[1] else None for part in parts]
                     spans = [self.span(argument, access, box) for box in boxes]
                     if any(spans):
                         columns = self.columns(argument, access, boxes, domains(statement.kernel)[number])
@@ -354,7 +229,7 @@ class _Planner:
                 if operand.argument.buffer.role != "constant" and 0 not in operand.shape:
                     yield self.touch(operand.argument, operand in statement.results, [_reach(operand)])
 
-    def span(self, argument: Argument, access: Access, box: _Box | None) -> _Range:
+    def span(self, argument: Argument, access: Access, box: Box | None) -> Range:
         """Elements of a buffer that a part of a domain touches in the first iteration."""
         if box is None:
             return None
@@ -364,12 +239,12 @@ class _Planner:
         return found and (found[0] + argument.offset, found[1] + argument.offset)
 
     def columns(
-        self, argument: Argument, access: Access, boxes: Sequence[_Box | None], domain: Sequence[int]
-    ) -> list[_Columns]:
+        self, argument: Argument, access: Access, boxes: Sequence[Box | None], domain: Sequence[int]
+    ) -> list[Columns]:
         """The columns of a matrix that parts of a domain touch, by their bytes from the start of the buffer's space."""
         if access.through:
             return [None] * len(boxes)
-        buffer, found = argument.buffer, list[_Columns]()
+        buffer, found = argument.buffer, list[Columns]()
         size = buffer.dtype.itemsize
         for box in boxes:
             columns = box and columns_touched(access, box, domain)
@@ -383,7 +258,7 @@ class _Planner:
         return found
 
     def touch(
-        self, argument: Argument, writes: bool, ranges: Sequence[_Range], columns: Sequence[_Columns] = ()
+        self, argument: Argument, writes: bool, ranges: Sequence[Range], columns: Sequence[Columns] = ()
     ) -> _Touch:
         """A record of the elements that threads touch, moved as the pointer is in repetitions."""
         buffer, columns = argument.buffer, tuple(columns) or (None,) * len(ranges)
@@ -399,7 +274,7 @@ class _Planner:
         return _Touch(None if buffer in self.offsets else buffer, writes, spans, columns, step * size, count, hull)
 
 
-def _reach(operand: Operand) -> _Range:
+def _reach(operand: Operand) -> Range:
     """Elements between the first and the last of a call's operand."""
     ends = [stride * (length - 1) for stride, length in zip(operand.strides, operand.shape, strict=True)]
     start = operand.argument.offset

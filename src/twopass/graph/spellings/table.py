@@ -39,9 +39,6 @@ def operator_name(function: Any) -> str:
     return name_of(function) if module.split(".")[0] in ("numpy", "twopass", "_operator") else ""
 
 
-_REQUIRED = object()
-
-
 def bind(node: Node, *names: str, **defaults: Any) -> dict[str, Any]:
     """The arguments of a call by name: `names` are required, `defaults` follow them in order.
 
