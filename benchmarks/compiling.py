@@ -30,8 +30,8 @@ from twopass.backends.llvm.target import host
 from twopass.graph.capture import capture
 from twopass.graph.passes import run
 from twopass.program.lower import lower
-from twopass.train.native import make_epoch
 from twopass.train.parameters import Partition
+from twopass.train.programs import make_epoch
 
 #: In order. If the machine code is on the disk, reading it takes the place of the fourth and the fifth.
 STAGES = ("capture", "passes", "lower", "write", "assemble", "load")

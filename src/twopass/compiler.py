@@ -27,7 +27,7 @@ from twopass.foreign import native, speaks_dlpack
 
 # What compiles is imported by the first call that needs it.
 if TYPE_CHECKING:
-    from twopass.graph.capture import Outputs
+    from twopass.graph.capture import Arguments, Outputs
     from twopass.graph.ir import Graph
     from twopass.program.ir import Program
 
@@ -52,12 +52,15 @@ class Specialization:
     ----------
     graph : Graph
         What the function computes, after all passes.
+    state : int
+        How many leaves of the arguments, the first ones, the first leaves of the result take the place of: see `lower`.
     """
 
     graph: Graph
     outputs: Outputs
     backend: str
     threads: int | None = None
+    state: int = 0
 
     @functools.cached_property
     def program(self) -> Program:
@@ -65,7 +68,7 @@ class Specialization:
         from twopass.backends.llvm.target import host
         from twopass.program.lower import lower
 
-        return lower(self.graph, host().machine())
+        return lower(self.graph, host().machine(), self.state)
 
     @functools.cached_property
     def execute(self) -> Executor:
@@ -143,20 +146,7 @@ class Compiled:
             return self._function(*args, **kwargs)  # it is being differentiated, or captured by another function
         if any(map(speaks_dlpack, leaves)):
             args, kwargs = tree.map(native, (args, kwargs))
-        from twopass.graph.capture import split
-
-        given = split((*args, kwargs) if kwargs else args)
-        static = tuple((place, type(value), value) for place, value in given.static)
-        key = (given.structure, static, tuple(map(_type, given.leaves)), bool(kwargs))
-        _check_hashable(given.static)
-        with self._lock:
-            found = self._kept.get(key)
-            if found is None:
-                found = self._kept[key] = self._specialize(args, kwargs)
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
-            self._kept.move_to_end(key)
-            self._last = found
+        given, found = self._find(args, kwargs)
         result = found.build(found.execute(given.leaves))
         quick = getattr(found.execute, "quick", None)
         plain = not kwargs and not given.static and all(type(leaf) is np.ndarray for leaf in given.leaves)
@@ -165,7 +155,37 @@ class Compiled:
             self._way = (tree.reader(given.structure), shapes, quick, found.build)
         return result
 
-    def _specialize(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Specialization:
+    def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any], state: int = 0) -> tuple[Arguments, Specialization]:
+        """The arguments taken apart, and what is compiled for such ones."""
+        from twopass.graph.capture import split
+
+        given = split((*args, kwargs) if kwargs else args)
+        static = tuple((place, type(value), value) for place, value in given.static)
+        key = (given.structure, static, tuple(map(_type, given.leaves)), bool(kwargs), state)
+        _check_hashable(given.static)
+        with self._lock:
+            found = self._kept.get(key)
+            if found is None:
+                found = self._kept[key] = self._specialize(args, kwargs, state)
+                while len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(key)
+            self._last = found
+        return given, found
+
+    def specialization(self, *args: Any, state: int = 0) -> Specialization:
+        """What a call with such arguments runs, for callers that keep a state in the program's own layout.
+
+        Parameters
+        ----------
+        *args : tree of arrays
+            Of which shapes and dtypes matter.
+        state : int
+            See `Specialization`.
+        """
+        return self._find(args, {}, state)[1]
+
+    def _specialize(self, args: tuple[Any, ...], kwargs: dict[str, Any], state: int = 0) -> Specialization:
         from twopass.graph.capture import capture
         from twopass.graph.passes import run
 
@@ -180,7 +200,7 @@ class Compiled:
         graph = run(graph)
         if _LOG.isEnabledFor(logging.DEBUG):
             _LOG.debug("captured %r for new shapes: %d operations", self, len(graph.nodes()))
-        return Specialization(graph, outputs, self._backend, self._threads)
+        return Specialization(graph, outputs, self._backend, self._threads, state)
 
     def trace(self, *args: Any, **kwargs: Any) -> Specialization:
         """Capture the function for these arguments, without running it: ``.graph`` and ``.program`` show the result."""

@@ -15,9 +15,14 @@ from nn.losses.test_laws import CASES as LOSSES
 from optim.references import REFERENCES as OPTIMIZERS
 from optim.test_schedules import REFERENCES as SCHEDULES
 from optim.test_transformations import EXAMPLES as TRANSFORMATIONS
+from train.problems import same_bits
 from twopass import nn, optim, tree
 from twopass.program.ir import Call, flat
-from twopass.train import Trainer
+from twopass.train import Callback, Trainer
+from twopass.train import native as native_steps
+from twopass.train.fitting import Run
+from twopass.train.parameters import State
+from twopass.train.resident import Resident
 
 #: Largest difference, relative to the largest number of an array, after some steps.
 TOLERANCES = {"float32": 2e-5, "float64": 1e-12}
@@ -42,14 +47,35 @@ def calls_of_numpy(trainer: Trainer) -> list[str]:
     return [item.name for program in programs for item in flat(program.statements) if isinstance(item, Call)]
 
 
+class Kinds(Callback):
+    """Which kinds of states a fit had."""
+
+    def __init__(self) -> None:
+        self.found: set[type] = set()
+
+    def on_epoch_end(self, run: Run, record: Any) -> None:
+        self.found.add(type(run.trainer.live))
+
+
+def fit(parts: tuple[Any, ...], x: Any, y: Any, dtype: str, backend: str, large: int, **options: Any) -> Trainer:
+    """Train; from so many bytes on the state is changed in place."""
+    trainer, kinds = Trainer(*parts, seed=1, dtype=dtype, backend=backend), Kinds()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native_steps, "_LARGE", large)
+        trainer.fit(x, y, callbacks=[kinds], **options)
+    assert kinds.found == {State if large else Resident}
+    assert type(trainer.live) is State
+    return trainer
+
+
 def agree(parts: tuple[Any, ...], x: Any, y: Any, dtype: str = "float64", **options: Any) -> tuple[Trainer, Trainer]:
     """Train natively and in NumPy, and compare everything."""
     options = {"epochs": 2, "batch_size": 3, **options}
-    trainers = tuple(Trainer(*parts, seed=1, dtype=dtype, backend=backend) for backend in ("llvm", "numpy"))
-    for trainer in trainers:
-        trainer.fit(x, y, **options)
-    native, plain = trainers
+    native, plain = (fit(parts, x, y, dtype, backend, 1 << 30, **options) for backend in ("llvm", "numpy"))
+    in_place = fit(parts, x, y, dtype, "llvm", 0, **options)
     assert not calls_of_numpy(native)
+    assert same_bits((in_place.params, in_place.state.optimizer), (native.params, native.state.optimizer))
+    assert in_place.history["loss"] == native.history["loss"]
     assert_close(native.params, plain.params, TOLERANCES[dtype])
     assert_close(native.state.optimizer, plain.state.optimizer, 50 * TOLERANCES[dtype])
     np.testing.assert_allclose(native.history["loss"], plain.history["loss"], rtol=10 * TOLERANCES[dtype])

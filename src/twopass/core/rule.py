@@ -120,6 +120,8 @@ class Rule:
     instead: str | None = None
     #: Whether the derivative asks for shapes and dtypes of operands whose values it does not read.
     typed: ClassVar[bool] = True
+    #: Whether each element of the result depends on one element of each operand, with broadcasting.
+    by_element: ClassVar[bool] = False
 
     @property
     def name(self) -> str:

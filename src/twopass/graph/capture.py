@@ -46,6 +46,8 @@ SHAPES_FROM_VALUES[np.arange] = (0, 1, 2)
 
 #: From how many multiplications on the example of a product is not computed: NumPy's products start threads.
 _LARGE = 1 << 14
+#: From how many elements on an example has only one, in all places: it would take memory as the real array does.
+_HUGE = 1 << 20
 
 
 def _product(a: Any, b: Any, *rest: Any, **options: Any) -> Any:
@@ -54,12 +56,35 @@ def _product(a: Any, b: Any, *rest: Any, **options: Any) -> Any:
     if not known or a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2] or a.size * b.shape[-1] < _LARGE:
         return np.matmul(a, b, *rest, **options)
     stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    matrix = np.eye(a.shape[-2], b.shape[-1], dtype=np.result_type(a, b))
-    return np.broadcast_to(matrix, (*stack, *matrix.shape))
+    rows, columns, dtype = a.shape[-2], b.shape[-1], np.result_type(a, b)
+    matrix = np.ones((1, 1), dtype) if rows * columns >= _HUGE else np.eye(rows, columns, dtype=dtype)
+    return np.broadcast_to(matrix, (*stack, rows, columns))
 
 
 #: What examples of results are made by, for functions that take long.
 PREVIEWS: dict[Callable[..., Any], Callable[..., Any]] = {np.matmul: _product}
+
+
+def _is_even(value: Any) -> bool:
+    """Whether an array has one element in many places."""
+    return isinstance(value, np.ndarray) and value.size >= _HUGE and not any(value.strides)
+
+
+def _result(call: Callable[..., Any], by_element: bool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The result of a call on examples; of many elements only the first is computed, if the examples allow it."""
+    if not any(map(_is_even, args)):
+        return call(*args, **kwargs)
+    if by_element and not kwargs:
+        firsts = [value[(slice(1),) * value.ndim] if isinstance(value, np.ndarray) else value for value in args]
+        return np.broadcast_to(call(*firsts), np.broadcast_shapes(*map(np.shape, args)))
+    if ".linalg" in (getattr(call, "__module__", None) or ""):
+        args = tuple(_regular(value) if _is_even(value) else value for value in args)
+    return call(*args, **kwargs)
+
+
+def _regular(value: Any) -> Any:
+    """An example that whatever factors matrices can factor."""
+    return np.broadcast_to(np.eye(*value.shape[-2:], dtype=value.dtype), value.shape)
 
 
 class GraphTrace(Trace):
@@ -118,7 +143,7 @@ class GraphTrace(Trace):
     def record(
         self, rule: Rule, args: list[Any], kwargs: dict[str, Any], slots: list[int], marks: list[Any]
     ) -> tuple[Any, Any]:
-        y, node = self._run(rule.function, rule.call, tuple(args), kwargs, rule.preview)
+        y, node = self._run(rule.function, rule.call, tuple(args), kwargs, rule.preview, by_element=rule.by_element)
         if not isinstance(node.type, Type):
             parts = [Abstract(part, picked(node, number)) for number, part in enumerate(y)]
             return tuple(parts), (None,) * len(parts)
@@ -142,7 +167,14 @@ class GraphTrace(Trace):
         return capture_scan(step, carry, xs, length, reverse, limit)
 
     def _run(
-        self, function: Any, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any], preview: Any = None
+        self,
+        function: Any,
+        call: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        preview: Any = None,
+        *,
+        by_element: bool = False,
     ) -> tuple[Any, Node]:
         """Compute the example of a result, and make its node."""
         if self.closed:
@@ -150,7 +182,7 @@ class GraphTrace(Trace):
         args, kwargs = self._abstract(args), self._abstract(kwargs)
         _check_shape_is_known(function, args, kwargs)
         with np.errstate(all="ignore"):
-            y = (preview or PREVIEWS.get(function, call))(*_examples(args), **_examples(kwargs))
+            y = _result(preview or PREVIEWS.get(function, call), by_element, _examples(args), _examples(kwargs))
         if y is None:
             what = f"np.{name_of(function)} changes an array in place, in a way that cannot be captured"
             raise CaptureError(compose(what, instead="Compute a new array, or assign to x[...]."))

@@ -35,6 +35,8 @@ from typing import Any
 
 import numpy as np
 
+from twopass.program.layout import Layout, Panels
+
 __all__ = [
     "Access",
     "Argument",
@@ -93,32 +95,6 @@ class Instruction:
 
 
 # --- where elements are -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Panels:
-    """A matrix as column panels, one after the other: each is contiguous, row by row.
-
-    Attributes
-    ----------
-    rows : int
-        Rows of the matrix.
-    widths : tuple of int
-        Columns of each panel, in elements. Their sum may be more than the columns of the matrix: the rest is padding,
-        which may hold anything.
-    """
-
-    rows: int
-    widths: tuple[int, ...]
-
-    @property
-    def size(self) -> int:
-        """Number of elements, with the padding."""
-        return self.rows * sum(self.widths)
-
-    def start(self, panel: int) -> int:
-        """Where a panel starts."""
-        return self.rows * sum(self.widths[:panel])
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +297,7 @@ class Buffer:
     size : int
         Number of elements, with padding.
     role : {"input", "output", "temporary", "constant"}
-        Inputs and outputs are the caller's arrays, contiguous in C order; temporaries and constants the program's.
+        Inputs and outputs are the caller's arrays; temporaries and constants the program's.
     value : ndarray or None
         Of a constant: `size` elements.
     """
@@ -455,6 +431,9 @@ class Program:
         Where each temporary lies in the arena, in bytes; several may share a place, one after the other.
     arena : int
         Bytes of the arena.
+    layouts : dict of Buffer to Layout
+        The inputs that are outputs too, because they are updated in place; and how their elements lie. All other
+        inputs and outputs are in C order.
     """
 
     inputs: tuple[Buffer, ...]
@@ -462,6 +441,7 @@ class Program:
     statements: tuple[Statement, ...]
     offsets: dict[Buffer, int]
     arena: int
+    layouts: dict[Buffer, Layout] = field(default_factory=dict)
 
     def __str__(self) -> str:
         from twopass.program.printer import listing

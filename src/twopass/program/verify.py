@@ -362,7 +362,10 @@ class _Walk:
         program = self.program
         self.statements(program.statements, (), (), "statement ")
         for number, buffer in enumerate(program.outputs):
-            missing = np.flatnonzero(~self.holds(buffer))
+            held = self.holds(buffer)
+            if buffer in program.layouts:  # nobody reads its padding
+                held = program.layouts[buffer].unpack(held).reshape(-1)
+            missing = np.flatnonzero(~held)
             message = f"output {number}, {buffer.name}: element {missing[:1]} and {len(missing)} in all are not written"
             _require(not missing.size, message)
 

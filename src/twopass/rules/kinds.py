@@ -114,6 +114,7 @@ class Elementwise(Rule):
     partials: tuple[Partial | None, ...] = ()
     reads: tuple[int, ...] = ()
     typed: ClassVar[bool] = False
+    by_element: ClassVar[bool] = True
 
     def kept(self, slots: Sequence[int]) -> int:
         kept = 0

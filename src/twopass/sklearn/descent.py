@@ -23,7 +23,7 @@ from twopass.sklearn.rows import SparseRows, is_sparse
 from twopass.sklearn.solvers import Progress, Solver, with_learning_rate
 from twopass.train import Callback, Partition, Run, State, TimeBudget, Trainer
 from twopass.train.fitting import fit as run_fit
-from twopass.train.native import Programs
+from twopass.train.programs import Programs
 from twopass.train.samples import Samples
 
 if TYPE_CHECKING:

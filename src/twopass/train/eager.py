@@ -10,6 +10,7 @@ import numpy as np
 from twopass.nn.losses import normaliser
 from twopass.train.parameters import Partition, State
 from twopass.train.plan import Chunk, Plan
+from twopass.train.resident import AnyState
 from twopass.train.step import make_step
 from twopass.train.threads import blas_threads
 
@@ -25,20 +26,28 @@ class Outcome(NamedTuple):
 
     Attributes
     ----------
-    state : State
-        After the last of them.
+    state : State or Resident
+        After the last of them; if it is changed in place, before the first one whose loss is not finite.
     losses, weights : array of float64
         For each step the mean loss of its batch, before its update, and the sum of the weights that it is the mean
         with.
     """
 
-    state: State
+    state: AnyState
     losses: Array
     weights: Array
 
 
 class Steps(Protocol):
-    """What makes the steps of a fit."""
+    """What makes the steps of a fit.
+
+    Attributes
+    ----------
+    in_place : bool
+        Whether they change the state, instead of giving a new one.
+    """
+
+    in_place: bool
 
     def count(self, plan: Plan, start: int) -> int:
         """How many steps to make in a row, from one on."""
@@ -52,6 +61,8 @@ class Steps(Protocol):
 
 class EagerSteps:
     """Steps that NumPy computes."""
+
+    in_place = False
 
     def __init__(self, run: Run) -> None:
         trainer = run.trainer

@@ -7,14 +7,14 @@ import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from twopass.errors import NotFiniteError, compose
 from twopass.train.callbacks.base import Callback
 from twopass.train.diagnosis import fault
-from twopass.train.eager import Steps
+from twopass.train.eager import Outcome, Steps
 from twopass.train.evaluation import Mean
 from twopass.train.history import record_epoch
 from twopass.train.native import make_steps
@@ -128,7 +128,8 @@ class Run:
 def fit(run: Run, callbacks: Sequence[Callback]) -> None:
     """Train until the last epoch, or until a callback or an error stops it.
 
-    The trainer's state is replaced as a whole after some steps, so it is consistent whatever interrupts.
+    The trainer's state is replaced as a whole after some steps, or changed by some steps as a whole, so it is
+    consistent whatever interrupts.
     """
     loop = _Loop(run, callbacks)
     try:
@@ -146,6 +147,7 @@ def fit(run: Run, callbacks: Sequence[Callback]) -> None:
         run.error = error
         raise
     finally:
+        run.trainer.live = run.trainer.live.settled()
         if run.stop_reason is not None:
             _LOG.info("stopped after epoch %d: %s", run.epoch, run.stop_reason)
         for callback in callbacks:
@@ -176,9 +178,10 @@ class _Loop:
         seconds = time.perf_counter() - start
         self._check_params()
         record = {"loss": run.loss, **run.validate(), "learning_rate": rate, "seconds": seconds}
-        observed = trainer.optimizer.observe(trainer.state.optimizer, record.get("val_loss", run.loss))
-        if observed is not trainer.state.optimizer:
-            trainer.state = dataclasses.replace(trainer.state, optimizer=observed)
+        outline = trainer.live.outline
+        observed = trainer.optimizer.observe(outline, record.get("val_loss", run.loss))
+        if observed is not outline:
+            trainer.live = trainer.live.with_outline(observed)
         record_epoch(trainer.history, record, run.epoch)
         trainer.epoch = run.epoch
         if _LOG.isEnabledFor(logging.INFO):
@@ -192,7 +195,7 @@ class _Loop:
         run, plan, mean = self.run, self.run.plan(self.run.epoch), Mean()
         while run.step < plan.steps:
             count = 1 if self.one_by_one else self.steps.count(plan, run.step)
-            self._train(Chunk(run.trainer.state, plan, run.step, count), mean)
+            self._train(Chunk(run.trainer.live, plan, run.step, count), mean)
             for callback in self.callbacks:
                 callback.on_batch_end(run)
             if run.stop_reason is not None:
@@ -203,40 +206,52 @@ class _Loop:
         outcome = self.steps.run(chunk)
         finite = np.isfinite(outcome.losses)
         if not finite.all():
-            self._fail_in(chunk, int(np.argmin(finite)), outcome.losses)
-        self.run.trainer.state, self.last = outcome.state, chunk
+            self._fail_in(chunk, int(np.argmin(finite)), outcome)
+        self.run.trainer.live, self.last = outcome.state, chunk
         mean.add(outcome.losses, outcome.weights)
         self.run.step, self.run.loss = chunk.start + chunk.count, mean.value
 
-    def _fail_in(self, chunk: Chunk, number: int, losses: Any) -> None:
+    def _fail_in(self, chunk: Chunk, number: int, outcome: Outcome) -> None:
         """Explain the first step of a chunk whose loss is not finite."""
-        what = f"the loss became {losses[number]} in epoch {self.run.epoch}, step {chunk.start + number + 1}"
-        if number:
-            self.last = chunk.first(number)
-        state = self.steps.run(self.last).state if number and self.last is not None else chunk.state
+        what = f"the loss became {outcome.losses[number]} in epoch {self.run.epoch}, step {chunk.start + number + 1}"
+        if self.steps.in_place:
+            state = outcome.state
+        else:
+            if number:
+                self.last = chunk.first(number)
+            state = self.steps.run(self.last).state if number and self.last is not None else chunk.state
         self._fail(what, Chunk(state, chunk.plan, chunk.start + number, 1))
 
     def _check_params(self) -> None:
         """Find what the last step of an epoch has done, which no loss shows any more."""
-        name = first_not_finite(self.run.trainer.params)
+        name = self.run.trainer.live.first_not_finite()
         if name is not None and self.last is not None:
             what = f"{name} became NaN or infinite in epoch {self.run.epoch}, step {self.run.step}"
             self._fail(what, self._last_step(self.last))
 
     def _last_step(self, chunk: Chunk) -> Chunk:
-        """The last step of a chunk, alone; what leads to it is computed again."""
+        """The last step of a chunk, alone; what leads to it is computed again, unless it is gone."""
         before = chunk.count - 1
-        state = self.steps.run(chunk.first(before)).state if before else chunk.state
+        state = chunk.state
+        if before and not self.steps.in_place:
+            state = self.steps.run(chunk.first(before)).state
         return Chunk(state, chunk.plan, chunk.start + before, 1)
 
     def _fail(self, what: str, step: Chunk) -> None:
         """Go back to the weights of the last finite loss, and raise with the cause."""
         run, trainer = self.run, self.run.trainer
-        if self.last is not None:
+        if self.last is not None and not self.steps.in_place:
             last = self._last_step(self.last)
-            trainer.state = last.state
+            trainer.live = last.state
             if first_not_finite(step.state.params):
                 step = last  # the step that made them so is the one to explain
+        if self.steps.in_place and step.state.first_not_finite():
+            why = "The step before had a finite loss, and a gradient or an update that is not"
+            instead = (
+                "So large a network is changed in place, and its weights cannot be brought back: go on from a saved "
+                "model. The same training on the backend 'numpy' names the operation."
+            )
+            raise NotFiniteError(compose(what, why=why, instead=instead))
         batch, key = step.plan.batch(step.start, trainer.dtype), step.plan.keys[step.start]
         why = fault(trainer.net, run.loss_function, step.state.params, batch, key)
         instead = (

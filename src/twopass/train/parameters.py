@@ -12,14 +12,14 @@ from twopass import tree
 from twopass.errors import ArgumentError, NotFiniteError, ShapeError, compose
 from twopass.nn import Layer
 
-__all__ = ["Partition", "State", "conforming", "first_not_finite", "place", "read_only"]
+__all__ = ["Partition", "State", "conforming", "first_not_finite", "not_finite", "place", "read_only"]
 
 Tree = Any
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class State:
-    """What a training step replaces: never changed in place, so keeping one costs nothing.
+    """What a training step replaces: never changed in place (but for `Resident`), so keeping one costs nothing.
 
     Parameters
     ----------
@@ -31,6 +31,27 @@ class State:
 
     params: Any
     optimizer: Any
+
+    @property
+    def outline(self) -> Any:
+        """The optimizer's state, for those who want to know how it is doing."""
+        return self.optimizer
+
+    def with_outline(self, outline: Any) -> State:
+        """The state with another optimizer state."""
+        return State(self.params, outline)
+
+    def copied(self) -> State:
+        """A state that stays as it is: this one."""
+        return self
+
+    def settled(self) -> State:
+        """The state when a fit has ended: this one."""
+        return self
+
+    def first_not_finite(self) -> str | None:
+        """The name of the first parameter that holds a NaN or an infinity."""
+        return first_not_finite(self.params)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,12 +116,14 @@ def place(path: Sequence[Any]) -> str:
 
 def first_not_finite(params: Tree) -> str | None:
     """The name of the first array that holds a NaN or an infinity."""
-    if all(np.isfinite(leaf).all() for leaf in tree.leaves(params)):
+    if not any(map(not_finite, tree.leaves(params))):
         return None
-    for path, leaf in tree.flatten_with_paths(params):
-        if not np.isfinite(leaf).all():
-            return place(path)
-    return None
+    return next(place(path) for path, leaf in tree.flatten_with_paths(params) if not_finite(leaf))
+
+
+def not_finite(leaf: Any) -> bool:
+    """Whether an array holds a NaN or an infinity."""
+    return not np.isfinite(leaf).all()
 
 
 def read_only(params: Tree) -> Tree:

@@ -10,7 +10,7 @@ import numpy as np
 
 from twopass.errors import ArgumentError, compose
 from twopass.nn.random import fold_in
-from twopass.train.parameters import State
+from twopass.train.resident import AnyState
 from twopass.train.samples import Array, Batch, Samples
 
 __all__ = ["Chunk", "Plan", "Shuffle"]
@@ -102,7 +102,7 @@ class Chunk:
 
     Parameters
     ----------
-    state : State
+    state : State or Resident
         Parameters and optimizer state before the first of them.
     plan : Plan
         The epoch that they belong to.
@@ -110,7 +110,7 @@ class Chunk:
         The first step, counted from 0, and how many there are.
     """
 
-    state: State
+    state: AnyState
     plan: Plan
     start: int
     count: int

@@ -19,9 +19,11 @@ from twopass.train.evaluation import Predict, evaluate, joined, outputs, plain_p
 from twopass.train.fitting import Run, fit
 from twopass.train.history import History
 from twopass.train.inputs import check_feature_names, feature_names
-from twopass.train.native import Programs, check_backend
+from twopass.train.native import check_backend
 from twopass.train.parameters import Partition, State, conforming, read_only
 from twopass.train.plan import Shuffle
+from twopass.train.programs import Programs
+from twopass.train.resident import AnyState
 from twopass.train.samples import Samples, as_arrays, as_samples, check_targets, input_shape
 from twopass.train.weights import weighted_loss
 
@@ -115,7 +117,7 @@ class Trainer:
         self.input_shape: Any = None
         self.feature_names: list[str] | None = None
         self.programs = Programs()
-        self._state: State | None = None
+        self._state: AnyState | None = None
 
     def __repr__(self) -> str:
         return f"Trainer({self.net!r}, epoch={self.epoch}, seed={self.seed})"
@@ -156,13 +158,22 @@ class Trainer:
         ArgumentError
             When there are none yet.
         """
+        return self.live.copied()
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self.live = state
+
+    @property
+    def live(self) -> AnyState:
+        """The state that `fit` works on: that of a large network goes on changing; see `resident`."""
         if self._state is None:
             what = "the network has no parameters yet"
             raise ArgumentError(compose(what, instead="Call trainer.fit(...), or trainer.init(input_shape)."))
         return self._state
 
-    @state.setter
-    def state(self, state: State) -> None:
+    @live.setter
+    def live(self, state: AnyState) -> None:
         self._state = state
 
     @property
@@ -176,7 +187,7 @@ class Trainer:
         ArgumentError, ShapeError, NotFiniteError
             When assigned parameters have another structure, another shape, or are not finite.
         """
-        return self.state.params
+        return self.live.params
 
     @params.setter
     def params(self, params: Any) -> None:
@@ -197,7 +208,7 @@ class Trainer:
     @property
     def learning_rate(self) -> float:
         """The learning rate of the next step; NaN if the optimizer has none."""
-        rate = self.optimizer.current_learning_rate(self.state.optimizer)
+        rate = self.optimizer.current_learning_rate(self.live.outline)
         return math.nan if rate is None else rate
 
     def fit(
@@ -259,7 +270,9 @@ class Trainer:
             When the samples do not fit together, to the network or to the loss; before anything is trained.
         NotFiniteError
             When a sample is not finite; and when the loss or a parameter ceases to be. The trainer then holds the
-            weights of the last finite loss.
+            weights of the last finite loss. Compiled code changes a state of more than 4 MiB in place: then it holds
+            the weights of the first loss that was not finite, and if a gradient was infinite where the loss was not,
+            they are not finite either.
         """
         epochs, batch_size = as_count("epochs", epochs), as_count("batch_size", batch_size)
         samples = self.check_samples(x, y, sample_weight)
@@ -408,7 +421,7 @@ class Trainer:
         ArgumentError
             When the network has no parameters yet.
         """
-        _ = self.state
+        _ = self.live
         layers = self.net.summary(self.input_shape, self.dtype)
         loss = f"loss {getattr(self.loss, '__name__', self.loss)}, {self.optimizer!r}"
         return nn.Summary(f"{layers}\n{loss}\nseed {self.seed}, {self.dtype}, {self.epoch} epochs trained")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import mmap
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from twopass.backends.llvm.memory import zeros
+from twopass.backends.llvm.memory import Region, trim, zeros
 
 
 @pytest.mark.parametrize(
@@ -16,3 +20,34 @@ def test_memory_is_zero_and_aligned(nbytes: int, alignment: int) -> None:
     assert memory.__array_interface__["data"][0] % alignment == 0 or nbytes == 0
     memory[:] = 1
     assert int(memory.sum()) == nbytes
+
+
+@pytest.mark.parametrize("nbytes", [10_000, 5 << 20])
+def test_regions_are_given_back_piece_by_piece(nbytes: int) -> None:
+    region = Region(nbytes)
+    region.bytes[:] = 1
+    first, last = nbytes // 5, nbytes // 2
+    region.forget(first, last)
+    assert region.bytes[:first].all()
+    assert region.bytes[last:].all()
+    region.bytes[:] = 2  # it is there again when it is touched
+    assert int(region.bytes.sum(dtype=int)) == 2 * nbytes
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux tells what is resident")
+def test_forgotten_and_trimmed_memory_is_the_systems() -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
+
+    region = Region(32 << 20)
+    region.bytes[:] = 1
+    before = resident()
+    region.forget(0, 32 << 20)
+    assert resident() < before - (30 << 20)
+    kept = [np.ones(1 << 17, np.uint8) for _ in range(300)]
+    last = np.ones(1 << 17, np.uint8)  # no end of the heap, to which it would be cut
+    del kept
+    before = resident()
+    trim()
+    assert resident() <= before
+    assert last.all()

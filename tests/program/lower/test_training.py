@@ -10,18 +10,19 @@ import pytest
 import twopass as tp
 from optim.test_optimizers import CASES as OPTIMIZERS
 from twopass import nn, optim, tree
+from twopass.program.interpreter import interpret
 from twopass.program.ir import Contraction, Launch, Loop, Program, Repeat, flat
 from twopass.program.lower import lower
 from twopass.program.machine import Machine
 from twopass.program.verify import verify
-from twopass.train.native import make_epoch
 from twopass.train.parameters import Partition
+from twopass.train.programs import make_epoch
 
 MACHINE = Machine("test", vector_bytes=64, tile_vectors=3)
 BATCH, INPUTS, UNITS, CLASSES = 8, 40, 70, 5
 
 
-def epoch(optimizer: optim.Transformation, *, activation: str = "relu") -> tuple[Program, Repeat]:
+def epoch(optimizer: optim.Transformation, *, activation: str = "relu", stays: bool = False) -> tuple[Program, Repeat]:
     net = nn.Sequential(nn.Dense(UNITS, activation=activation), nn.Dense(CLASSES))
     params = net.init(0, (INPUTS,))
     partition = Partition.of(net, params)
@@ -31,7 +32,7 @@ def epoch(optimizer: optim.Transformation, *, activation: str = "relu") -> tuple
     x, y = rng.normal(size=(50, INPUTS)).astype(np.float32), rng.integers(0, CLASSES, 50)
     rows, keys = rng.integers(0, 50, (3, BATCH)), np.arange(3, dtype=np.uint64)
     graph = tp.compile(run).trace(params, state, x, y, None, rows, keys, np.array(3)).graph
-    program = lower(graph, MACHINE)
+    program = lower(graph, MACHINE, len(tree.leaves((params, state))) if stays else 0)
     verify(program)
     (loop,) = [statement for statement in program.statements if isinstance(statement, Repeat)]
     return program, loop
@@ -121,3 +122,49 @@ def test_the_arena_of_a_deep_network_does_not_grow_with_the_number_of_kernels() 
     )
     activations = 4 * BATCH * (INPUTS + 4 * UNITS + 6 * 16)
     assert program.arena <= 1.5 * carried + 2 * activations + 4096
+
+
+@pytest.mark.parametrize(("cls", "options"), OPTIMIZERS, ids=lambda value: getattr(value, "__name__", None))
+def test_a_state_may_stay_where_the_loop_works_on_it(cls: Any, options: Any) -> None:
+    program, plain = epoch(cls(**options), stays=True)[0], epoch(cls(**options))[0]
+    count = len(program.layouts)
+    assert count > 4
+    assert program.inputs[:count] == program.outputs[:count] == tuple(program.layouts)
+    assert not set(program.layouts) & set(program.offsets)
+    assert not any(statement.note == "begin" for statement in program.statements if isinstance(statement, Launch))
+    panelled = [layout for layout in program.layouts.values() if layout.panels is not None]
+    assert panelled and all(layout.shape == (INPUTS, UNITS) for layout in panelled)
+    # The same numbers, wherever they are.
+    rng = np.random.default_rng(1)
+    arrays = [
+        rng.random(buffer.size).astype(buffer.dtype) if buffer.dtype.kind == "f" else np.ones(buffer.size, buffer.dtype)
+        for buffer in plain.inputs
+    ]
+    packed = []
+    for buffer, array in zip(program.inputs, arrays, strict=True):
+        layout = program.layouts.get(buffer)
+        packed.append(array if layout is None else np.full(layout.size, 7, buffer.dtype))
+        if layout is not None:
+            layout.pack(array.reshape(layout.shape), packed[-1])
+    for buffer, expected, found in zip(
+        program.outputs, interpret(plain, arrays), interpret(program, packed), strict=True
+    ):
+        layout = program.layouts.get(buffer)
+        np.testing.assert_array_equal(found if layout is None else layout.unpack(found).reshape(-1), expected)
+
+
+def test_what_is_read_elsewhere_does_not_stay() -> None:
+    def run(weight: Any, other: Any, unused: Any, n: Any) -> Any:
+        def step(carry: Any, _: Any) -> Any:
+            return (carry[0] * 2, carry[1] + carry[0]), np.sum(carry[0])
+
+        (weight_after, other_after), sums = tp.scan(step, (weight, other), np.arange(3.0), limit=n)
+        return weight_after, other_after, unused + 1, sums, np.sum(weight)
+
+    given = np.ones(40), np.ones(40), np.ones(40), np.array(2)
+    graph = tp.compile(run).trace(*given).graph
+    program = lower(graph, MACHINE, 3)
+    verify(program)
+    assert list(program.layouts) == [program.inputs[1]]
+    found = interpret(program, [np.array(array).reshape(-1) for array in given])
+    assert [array[0] for array in found] == [4.0, 4.0, 2.0, 40.0, 40.0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from twopass.graph.ir import Constant, Graph, Input, Node, pick, scatter, substitute
 from twopass.graph.scan import scan
-from twopass.program.ir import Access, Call, Instruction, Launch, Loop, Panels, Scatter, Statement, Store
+from twopass.program.ir import Access, Buffer, Call, Instruction, Launch, Loop, Panels, Scatter, Statement, Store
 from twopass.program.lower.blocks import halves
 from twopass.program.lower.classify import axes_of, is_view, native, slices, source
 from twopass.program.lower.cluster import Cluster, Clusters
@@ -42,25 +42,29 @@ class Block:
         In normal form.
     bindings : dict of Input to Storage
         Where the inputs are.
-    targets : sequence of Target
-        Where the outputs must be.
+    targets : sequence of Target or None
+        Where the outputs must be; None for those that may be anywhere.
     memory : Memory
         Makes the buffers.
     level : int
         How many `Repeat` statements there are around this one.
+    stays : collection of Input
+        Inputs without a binding: the loop that carries them on says where they are, and they stay there.
     """
 
     def __init__(
         self,
         graph: Graph,
         bindings: dict[Input, Storage],
-        targets: Sequence[Target],
+        targets: Sequence[Target | None],
         memory: Memory,
         level: int = 0,
+        stays: Collection[Input] = (),
     ) -> None:
         self.graph = prepare(graph)
         self.memory = memory
         self.level = level
+        self.stays = stays
         self.targets = list(targets)
         self.statements: list[Statement] = []
         self.clusters = Clusters(self.graph)
@@ -92,6 +96,13 @@ class Block:
                 return self._places[picked]
         return self.memory.exact(node.type[number].shape, node.type[number].dtype)
 
+    def stay(self, node: Node, storage: Storage) -> Storage:
+        """Let an input of `stays` be the caller's memory, laid out like a storage."""
+        assert isinstance(node, Input)
+        own = Buffer(node.name, node.dtype, storage.buffer.size, "input")
+        found = self._places[node] = replace(storage, buffer=own)
+        return found
+
     # --- planning -----------------------------------------------------------------------------------------------------
 
     def _needed_in_memory(self) -> set[Node]:
@@ -106,7 +117,7 @@ class Block:
         """Let outputs be computed right where they must be, if that is possible."""
         inputs = {source(node) for node in self.graph.outputs if isinstance(source(node), Input)}
         for number, (node, target) in enumerate(zip(self.graph.outputs, self.targets, strict=True)):
-            if node in self._assigned or node not in self.clusters.owner:
+            if target is None or node in self._assigned or node not in self.clusters.owner:
                 continue
             cluster = self.clusters.owner[node]
             if node in self.clusters.order or (cluster.opaque and target.storage.panels is not None):
@@ -453,10 +464,10 @@ class Block:
         """Copy the outputs that are not where they must be yet."""
         pending = []
         for number, (node, target) in enumerate(zip(self.graph.outputs, self.targets, strict=True)):
-            if self._assigned.get(node) == number:
+            if target is None or self._assigned.get(node) == number:
                 continue
             storage, base = self.storage(node), source(node)
-            if isinstance(base, Input) and any(other.replaces is base for other in self.targets):
+            if isinstance(base, Input) and any(other and other.replaces is base for other in self.targets):
                 if target.replaces is base and node is base:
                     continue  # it is there already
                 # What is written over may still have to be copied: to a place of its own, first.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from twopass.graph.ir import Graph, Input, Node, Type
+from twopass.graph.ir import Graph, Input, Node, Type, pick
+from twopass.graph.scan import scan
 from twopass.program.ir import Panels, Repeat
 from twopass.program.lower.layout import carried_panels
 from twopass.program.lower.memory import Memory, Target
@@ -13,7 +15,22 @@ from twopass.program.lower.storage import Storage
 if TYPE_CHECKING:
     from twopass.program.lower.block import Block
 
-__all__ = ["lower_scan"]
+__all__ = ["lower_scan", "staying"]
+
+
+def staying(graph: Graph, state: int) -> list[Input]:
+    """The inputs, of the first ones, that a loop starts from and nobody else reads, and whose output is its result."""
+    uses = Counter(operand for node in graph.nodes() for operand in node.operands)
+    uses.update(graph.outputs)
+    found = []
+    for old, new in zip(graph.inputs[:state], graph.outputs[:state], strict=True):
+        if new.function is not pick or new.args[0].function is not scan:
+            continue
+        loop, number = new.args
+        carried = number < loop.kwargs["n_carry"] and loop.operands[loop.kwargs["n_consts"] + number] is old
+        if carried and uses[old] == 1 and uses[new] == 1:
+            found.append(old)
+    return found
 
 
 def lower_scan(block: Block, node: Node) -> tuple[Storage, ...]:
@@ -32,7 +49,10 @@ def lower_scan(block: Block, node: Node) -> tuple[Storage, ...]:
     places = []
     for number, (inner, outer) in enumerate(zip(inputs[n_consts : n_consts + n_carry], carry, strict=True)):
         place = _carried(memory, inner.type, panels.get(number))
-        block.copy(block.storage(outer), place, "begin")
+        if outer in block.stays:
+            place = block.stay(outer, place)
+        else:
+            block.copy(block.storage(outer), place, "begin")
         bindings[inner] = place
         places.append(place)
     for inner, outer in zip(inputs[n_consts + n_carry :], xs, strict=True):
