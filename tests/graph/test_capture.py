@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -173,6 +175,23 @@ def test_examples_of_large_products_are_not_computed():
     agrees(f, wide.astype(np.float32), tolerance=1e-2)
     with pytest.raises(ValueError, match="matmul"):
         capture(lambda x: x @ x, (wide,))
+
+
+def test_examples_of_huge_arrays_take_no_memory():
+    def f(x, y):
+        z = np.where(y > 0, np.tanh(x @ y) * 2 + y[:1], y)
+        return z, np.sqrt(np.abs(z)), np.maximum(z, x[:, :1]), np.linalg.solve(np.exp(x @ y), y[0])
+
+    huge = np.broadcast_to(np.zeros((), np.float32), (1100, 1100))
+    tracemalloc.start()
+    try:
+        graph, _ = capture(f, (huge, huge))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 3.5 * huge.nbytes  # which solving takes
+    types = [(node.shape, node.dtype) for node in graph.outputs]
+    assert types == [((1100, 1100), np.float32)] * 3 + [((1100,), np.float32)]
 
 
 def test_the_users_floating_point_checks_do_not_see_examples():
