@@ -140,8 +140,8 @@ class Layer(Specification, abstract=True):
         """Raise for numbers in the input that the layer cannot take, such as a category that there is not.
 
         The forward pass does that by itself where there are numbers to look at. Compiled, there are none: so
-        `twopass.Trainer` calls this once with all samples. A container asks the layers that get its own input; a
-        `Graph` does not know which those are, and asks nobody.
+        `twopass.Trainer` calls this once with all samples. A container asks the layers that get its own input, a
+        `Graph` all of them.
         """
 
     def trainable(self, params: Params) -> Any:

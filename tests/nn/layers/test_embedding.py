@@ -237,3 +237,43 @@ def test_a_residual_block_looks_at_its_input_too() -> None:
     block = nn.Residual(nn.Sequential(nn.Embedding(3, 2)), nn.Embedding(3, 2))
     with pytest.raises(ArgumentError, match="not a category"):
         block.check_values(np.array([3]))
+
+
+def graph(net: Any, x: Any) -> Any:
+    """Categories in a column beside numbers, and others in an input of their own."""
+    numbers, codes = x
+    hidden = net.body(np.concatenate([numbers[:, 1:], net.kind(numbers[:, 0].astype(int))], axis=1))
+    return hidden + net.place(codes)
+
+
+@pytest.mark.parametrize("backend", ["llvm", "numpy"])
+def test_a_graph_looks_at_what_its_layers_get(backend: str) -> None:
+    body = nn.Sequential(nn.Dense(4, activation="tanh"), nn.Dense(2))
+    net = nn.Graph(graph, body=body, kind=nn.Embedding(3, 2), place=nn.Sequential(nn.Embedding(5, 2)))
+    rng = np.random.default_rng(0)
+    numbers = np.column_stack([rng.integers(0, 3, 3000), rng.normal(size=(3000, 2))])
+    codes, y = rng.integers(0, 5, 3000), rng.normal(size=(3000, 2))
+    trainer = tp.Trainer(net, "mean_squared_error", tp.optim.SGD(0.01), seed=0, backend=backend)
+    trainer.fit((numbers, codes), y, batch_size=500)
+    assert trainer.predict((numbers, codes)).shape == (3000, 2)
+    for wrong, name in ((2000, "3"), (2999, "5")):
+        bad = numbers.copy(), codes.copy()
+        if name == "3":
+            bad[0][wrong, 0] = 3
+        else:
+            bad[1][wrong] = 5
+        for call in (lambda bad=bad: trainer.fit(bad, y), lambda bad=bad: trainer.predict(bad)):
+            with pytest.raises(ArgumentError, match=rf"x\[{wrong}\] is {name}, and not a category"):
+                call()
+
+
+def test_a_graph_of_layers_that_take_anything_is_not_run() -> None:
+    calls = []
+
+    def forward(net: Any, x: Any) -> Any:
+        calls.append(len(x))
+        return net.out(x)
+
+    net = nn.Graph(forward, out=nn.Sequential(nn.Dense(1)))
+    net.check_values(np.ones((4, 2)))
+    assert not calls

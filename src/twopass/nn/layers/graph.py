@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from twopass import tree
 from twopass.errors import ArgumentError, ModelError, ShapeError, compose
 from twopass.nn.layer import Container, Layer
 from twopass.nn.random import fold_in
@@ -17,6 +19,9 @@ from twopass.nn.validation import check_shape
 __all__ = ["Graph"]
 
 Forward = Callable[[Any, Any], Any]
+
+#: How many samples are looked at together for values that a layer cannot take.
+_ROWS = 1024
 
 
 @dataclass(frozen=True, init=False)
@@ -127,6 +132,22 @@ class Graph(Container):
             raise ArgumentError(compose(what, why=why, instead="Call it or leave it out of the Graph."))
         return net._inputs, _sample_shape(y)
 
+    def check_values(self, x: Any) -> None:
+        """Each layer gets what `forward` makes of the input for it; the outputs of layers are zeros."""
+        if not any(map(_looks_at_values, self.children().values())):
+            return
+        for start in range(0, len(tree.leaves(x)[0]), _ROWS):
+            stop = start + _ROWS
+            try:
+                self._check(tree.map(operator.itemgetter(slice(start, stop)), x))
+            except ArgumentError:
+                self._check(tree.map(operator.itemgetter(slice(stop)), x))  # which counts the rows from the first one
+                raise
+
+    def _check(self, x: Any) -> None:
+        with np.errstate(all="ignore"):
+            self.forward(_Checker(self.children()), x)
+
     def apply(
         self, params: Params, x: Array, *, training: bool = False, key: Key | None = None
     ) -> tuple[Array, Params]:
@@ -144,11 +165,19 @@ def _sample_shape(x: Any) -> Shape:
     return tuple(map(_sample_shape, x)) if isinstance(x, tuple) else x.shape[1:]
 
 
-def _zeros(shape: Shape) -> Any:
-    """One sample of zeros, the inverse of `_sample_shape`."""
+def _zeros(shape: Shape, count: int = 1) -> Any:
+    """Some samples of zeros, the inverse of `_sample_shape`."""
     if isinstance(shape, tuple) and any(isinstance(part, tuple) for part in shape):
-        return tuple(map(_zeros, shape))
-    return np.zeros((1, *check_shape(shape)), np.float32)
+        return tuple(_zeros(part, count) for part in shape)
+    return np.zeros((count, *check_shape(shape)), np.float32)
+
+
+def _looks_at_values(layer: Layer) -> bool:
+    """Whether a layer, or one inside of it, cannot take all numbers."""
+    children = layer.children()
+    if children:
+        return any(map(_looks_at_values, children.values()))
+    return type(layer).check_values is not Layer.check_values
 
 
 class _Bound:
@@ -223,3 +252,13 @@ class _Explorer(_Net):
             what = f"net.{name}.params is asked for before net.{name} is called"
             raise ArgumentError(compose(what, why="Their shapes follow from what it is called with."))
         return self._layers[name].init(0, self._inputs[name])
+
+
+class _Checker(_Explorer):
+    """The layers without parameters: each looks at what goes in, and zeros come out."""
+
+    def _call(self, name: str, x: Array) -> Array:
+        shape, layer = _sample_shape(x), self._layers[name]
+        self._inputs.setdefault(name, shape)
+        layer.check_values(x)
+        return _zeros(layer.output_shape(shape), len(tree.leaves(x)[0]))
