@@ -232,6 +232,10 @@ def compare(wanted: list[str]) -> None:
                 else:
                     cells.append("not installed")
             print(f"| {name} | {rows:,} | {label} | {' | '.join(cells)} |", flush=True)
+            if len(runs) > 1 and "linear" in runs[0]:
+                ahead = np.array([run["twopass"][0] - run["linear"][0] for run in runs])
+                error = ahead.std(ddof=1) / len(ahead) ** 0.5
+                print(f"{name}: twopass - linear {ahead.mean():+.4f}, standard error {error:.4f}", file=sys.stderr)
             for old in Path(folder).iterdir():
                 if old.is_dir():
                     for file in old.iterdir():

@@ -63,7 +63,7 @@ def test_quantities_groups_flags_and_dates(tmp_path: Path) -> None:
     }
     made = (
         features.Quantity("size", 1.0, 2.0, edges=(0.0, 2.0, 6.0), indicator=True),
-        features.Quantity("age", 15.0, 4.0, deviation=9.0),
+        features.Quantity("age", 15.0, 4.0, deviation=9.0, reach=10.0),
         features.Group("colour", ("blue", "red"), rare=True),
         features.Group("shape", ("flat", "round"), indicator=True),
         features.Flag("sold", True),

@@ -31,9 +31,10 @@ def test_digits_are_the_arrays_of_the_data_set() -> None:
 
 
 def test_a_table_is_split_and_scaled_over_its_training_rows(toys: str) -> None:
-    samples = read_samples(Choice(toys, "price"))
+    samples = read_samples(Choice(toys, "price", validation="0.1"))
     assert [rows_of(part) for part in (samples.train, samples.validation, samples.test)] == [28, 4, 8]
-    assert np.median(samples.train[0][:, 0]) == pytest.approx(0, abs=1e-6)
+    assert samples.train[0][:, 0].mean() == pytest.approx(0, abs=1e-3)  # but for the bend far out
+    assert samples.train[0][:, 0].std() == pytest.approx(1, abs=2e-2)
     assert samples.train[1].mean() == pytest.approx(0, abs=1e-6)
     assert samples.train[1].std() == pytest.approx(1, abs=1e-6)
     prices = samples.encoder.target.decode(np.concatenate([samples.train[1], samples.validation[1], samples.test[1]]))
@@ -50,6 +51,22 @@ def test_the_seed_decides_which_rows_are_held_out(toys: str) -> None:
     first, again, other = (read_samples(Choice(toys, "price", seed=seed)) for seed in (1, 1, 2))
     assert np.array_equal(first.test[1], again.test[1])
     assert not np.array_equal(first.test[1], other.test[1])
+
+
+@pytest.mark.parametrize("rows", [2000, 3000])
+def test_small_tables_have_no_rows_to_validate_on(rows: int, toys: str, tmp_path: Path) -> None:
+    assert [rows_of(read_samples(Choice(toys, "price")).validation)] == [0]
+    table = tmp_path / "many.csv"
+    table.write_text("\n".join(["size,price", *(f"{size},{size % 7}" for size in range(rows))]))
+    held_out = {"auto": 0 if rows == 2000 else 240, "none": 0, "0.25": rows // 5}
+    for validation, count in held_out.items():
+        assert rows_of(read_samples(Choice(str(table), "price", validation=validation)).validation) == count
+
+
+def test_data_sets_have_rows_to_validate_on_unless_told_otherwise() -> None:
+    assert rows_of(read_samples(Choice("digits")).validation) > 100
+    whole = read_samples(Choice("digits", validation="none"))
+    assert (rows_of(whole.train), rows_of(whole.validation)) == (len(load_digits().x_train), 0)
 
 
 def test_rows_to_validate_on_can_be_in_a_file(toys: str) -> None:

@@ -43,7 +43,9 @@ def test_a_dry_run_prints_the_plan_and_does_nothing(twopass, shops: Path, tmp_pa
         "lasts +target",
     ):
         assert re.search(line, outcome.out), line
-    assert "288 rows to train on, 32 to validate, 80 to test" in outcome.out
+    assert "320 rows to train on, 80 to test" in outcome.out
+    held_out = twopass("train", "shops.csv", "--target", "lasts", "--dry-run", "--validation", "0.1")
+    assert "288 rows to train on, 32 to validate, 80 to test" in held_out.out
     assert "training  100 epochs, batches of 32, adamw" in outcome.out
     assert list(tmp_path.iterdir()) == [shops]
     assert "epoch" not in outcome.err

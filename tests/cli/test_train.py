@@ -108,6 +108,22 @@ def test_early_stopping_says_so(twopass, houses: Path) -> None:
     assert "stopped: val_loss has not improved" in outcome.err
 
 
+def test_early_stopping_needs_rows_to_validate_on(twopass, houses: Path) -> None:
+    outcome = twopass("train", str(houses), "--target", "kind", "--early-stopping", "3", "--validation", "none")
+    assert outcome.status == 2
+    assert "no rows to validate on. Write --validation 0.1" in outcome.err
+
+
+def test_without_rows_to_validate_on_all_epochs_are_made(twopass, houses: Path, tmp_path: Path) -> None:
+    page = tmp_path / "houses.html"
+    outcome = twopass("train", str(houses), "--target", "kind", "--epochs", "7", "--report", str(page))
+    assert outcome.status == 0
+    assert "to validate" not in outcome.out
+    assert "7 epochs in" in outcome.out
+    assert "val_" not in outcome.out + outcome.err
+    assert "7 of 7 epochs" in page.read_text()
+
+
 def test_a_diverging_run_explains_itself(twopass, houses: Path) -> None:
     options = ["--target", "price", "--optimizer", "sgd", "--learning-rate", "1e30"]
     outcome = twopass("train", str(houses), *options)

@@ -17,17 +17,21 @@ def table_of(*values: object) -> Table:
 
 
 @given(
-    st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1), st.floats(-1e9, 1e9), st.floats(1e-9, 1e9)
+    st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1),
+    st.floats(-1e9, 1e9),
+    st.floats(1e-9, 1e9),
+    st.sampled_from([3.0, 10.0]),
 )
 def test_quantities_of_any_size_are_limited_and_keep_their_order(
-    values: list[float], center: float, scale: float
+    values: list[float], center: float, scale: float, reach: float
 ) -> None:
     scale += 1e-6 * abs(center)
-    feature = Quantity("a", center, scale, deviation=scale, edges=(center - scale, center, center + scale))
+    edges = (center - scale, center, center + scale)
+    feature = Quantity("a", center, scale, deviation=scale, edges=edges, reach=reach)
     x = feature.inputs(table_of(*sorted(values)))
     assert x.shape == (len(values), feature.size)
     assert np.isfinite(x).all()
-    assert (np.abs(x) <= [3, 30, 1, 1]).all()
+    assert (np.abs(x) <= [reach, 30, 1, 1]).all()
     assert (np.diff(x, axis=0) >= 0).all()
 
 

@@ -102,3 +102,30 @@ def test_a_survey_samples_rows_at_random_in_their_order() -> None:
     assert survey.sample.columns["a"].tolist() == survey.sampled.tolist() == sorted(survey.sampled.tolist())
     assert survey.sampled.mean() == pytest.approx(5000, abs=500)
     assert (survey.columns["a"].low, survey.columns["a"].high) == (0, 9999)
+
+
+@pytest.mark.parametrize("rows", [300, 4000])
+def test_numbers_of_small_tables_are_standardised(rows: int) -> None:
+    rng = np.random.default_rng(0)
+    columns = {"x": rng.normal(5, 2, rows), "wild": rng.normal(size=rows), "y": rng.normal(size=rows)}
+    columns["wild"][:2] = 1e9, -1e300
+    prepared = prepare(TableFile(Table(columns, "toys.csv")), "y", validation=None)
+    x, wild = prepared.encoder.features
+    own = columns["x"][prepared.parts[0]]
+    if rows == 300:
+        assert (x.center, x.scale, x.reach) == (pytest.approx(own.mean()), pytest.approx(own.std()), 10.0)
+        assert abs(wild.center) < 0.1 and 0.9 < wild.scale < 1.2  # what is far out counts little
+    else:
+        assert (x.center, x.reach) == (pytest.approx(np.median(own)), 3.0)
+        assert x.scale == pytest.approx(np.subtract(*np.quantile(own, (0.75, 0.25))))
+    inputs = prepared.arrays(TableFile(Table(columns, "toys.csv")))[0][0]
+    assert np.isfinite(inputs).all()
+
+
+@pytest.mark.parametrize("values", [[0.0] * 60 + [1.0, 2, 3] * 4, [1e308, -1e308] * 36, [1e-300] * 30 + [2e-300] * 42])
+def test_numbers_without_a_spread_are_still_scaled(values: list[float]) -> None:
+    columns = {"x": np.array(values), "y": np.random.default_rng(0).normal(size=72)}
+    prepared = prepare(TableFile(Table(columns, "toys.csv")), "y", validation=None)
+    (x,) = prepared.encoder.features
+    assert np.isfinite([x.center, x.scale]).all() and x.scale > 0
+    assert np.isfinite(x.inputs(Table(columns, "toys.csv"))).all()

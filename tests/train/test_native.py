@@ -35,20 +35,6 @@ class Count(Callback):
         self.steps.append(run.step)
 
 
-@pytest.fixture
-def captures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The functions that are captured, in order."""
-    found: list[Any] = []
-    plain = compiler.Compiled._specialize
-
-    def specialize(self: Any, *args: Any) -> Any:
-        found.append(self)
-        return plain(self, *args)
-
-    monkeypatch.setattr(compiler.Compiled, "_specialize", specialize)
-    return found
-
-
 def test_callbacks_are_called_as_often_as_they_want() -> None:
     often, seldom = Count(True), Count(False)
     classifier().fit(*two_moons(), epochs=2, batch_size=10, callbacks=[often])

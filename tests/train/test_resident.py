@@ -244,7 +244,7 @@ def test_ctrl_c_leaves_the_last_completed_step() -> None:
     assert trainer.epoch == 3
 
 
-def test_steps_that_call_numpy_are_not_made_in_place() -> None:
+def test_steps_that_call_numpy_are_not_made_in_place(captures: list[Any]) -> None:
     """The call may raise, and half of a step would be left."""
 
     def sorting(prediction: Any, target: Any) -> Any:
@@ -256,5 +256,9 @@ def test_steps_that_call_numpy_are_not_made_in_place() -> None:
         def on_epoch_end(self, run: Run, record: Any) -> None:
             kinds.append(type(run.trainer.live))
 
-    Trainer(nn.Dense(1), sorting, optim.SGD(0.1), seed=0, backend="llvm").fit(*line(), callbacks=[Kind()])
+    trainer = Trainer(nn.Dense(1), sorting, optim.SGD(0.1), seed=0, backend="llvm")
+    trainer.fit(*line(), callbacks=[Kind()])
     assert kinds == [State]
+    compiled = len(captures)
+    trainer.fit(*line())
+    assert len(captures) == compiled

@@ -20,7 +20,7 @@ __all__ = ["described", "preprocessing", "summary"]
 Array = np.ndarray[Any, np.dtype[Any]]
 Inputs = Callable[[Array], Array]
 
-#: Where `Quantity` bends and how far its long tails go, and the lengths of the phases of a `Moment` in days.
+#: Where `Moment` bends, how far the long tails of `Quantity` go, and the lengths of the phases of a `Moment` in days.
 _REACH = 3.0
 _LONGEST = 30.0
 _PERIODS = {"year": 365.2425, "week": 7.0, "day": 1.0}
@@ -84,7 +84,7 @@ def _quantity(columns: Sequence[Any]) -> Inputs:
     def inputs(x: Array) -> Array:
         missing = np.isnan(x)
         value = np.where(missing, column.center, x)
-        parts = [_bent(value, column)]
+        parts = [_bent(value, column, column.reach)]
         if column.deviation is not None:
             away = _LONGEST * column.deviation
             near = np.clip(value, column.center - away, column.center + away)
@@ -97,9 +97,9 @@ def _quantity(columns: Sequence[Any]) -> Inputs:
     return inputs
 
 
-def _bent(value: Array, column: Any) -> Array:
+def _bent(value: Array, column: Any, reach: float) -> Array:
     z = np.clip((value - column.center) / column.scale, -1e150, 1e150)
-    bent: Array = z / np.hypot(1.0, z / _REACH)
+    bent: Array = z / np.hypot(1.0, z / reach)
     return bent
 
 
@@ -138,7 +138,7 @@ def _moment(columns: Sequence[Any]) -> Inputs:
 
     def inputs(x: Array) -> Array:
         missing = np.isnan(x)
-        parts = [_bent(np.where(missing, column.center, x), column)]
+        parts = [_bent(np.where(missing, column.center, x), column, _REACH)]
         for phase in column.phases:
             angle = 2 * np.pi * (np.where(missing, 0.0, x) / _PERIODS[phase] % 1.0)
             parts += [np.where(missing, 0.0, wave) for wave in (np.sin(angle), np.cos(angle))]

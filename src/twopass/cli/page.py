@@ -15,7 +15,7 @@ import numpy as np
 
 import twopass
 from twopass import nn
-from twopass.cli.report import Outcome, column_rows, number
+from twopass.cli.report import Outcome, column_rows, number, rows_told
 from twopass.data import Category
 from twopass.errors import ArgumentError, MissingLibraryError, compose
 from twopass.files import write_atomically
@@ -96,8 +96,7 @@ def _summary(outcome: Outcome) -> str:
 
 def _data(outcome: Outcome) -> list[str]:
     samples = outcome.samples
-    counts = [f"{len(part[1]):,}" for part in (samples.train, samples.validation, samples.test)]
-    rows = f"{counts[0]} rows to train on, {counts[1]} to validate, {counts[2]} to test."
+    rows = f"{rows_told([len(part[1]) for part in (samples.train, samples.validation, samples.test)])}."
     if samples.prepared is None:
         return [f"<p>{rows}</p>"]
     remarks = [f'<p class="note">{escape(remark)}</p>' for remark in samples.prepared.remarks]
@@ -126,7 +125,7 @@ def _draw_history(figure: Figure, outcome: Outcome) -> None:
     from twopass.plot import learning_curves
 
     history = outcome.fitted.trainer.history
-    names = [name for name in history if f"val_{name}" in history]
+    names = [name for name in history if f"val_{name}" in history] or ["loss"]
     learning_curves(history, names, figure.subplots(1, len(names), squeeze=False)[0])
 
 

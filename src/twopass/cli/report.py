@@ -16,7 +16,7 @@ from twopass.cli.settings import Settings
 from twopass.cli.source import Samples
 from twopass.data import Category, Encoder, Flag, Group, Moment, Number, Prepared, Quantity, Vocabulary
 
-__all__ = ["Outcome", "column_rows", "number", "show_columns", "show_next", "show_outcome", "show_plan"]
+__all__ = ["Outcome", "column_rows", "number", "rows_told", "show_columns", "show_next", "show_outcome", "show_plan"]
 
 _SHOWN_IMPORTANCES = 12
 _KINDS: dict[type, str] = {
@@ -93,7 +93,6 @@ def show_plan(
     name: str, encoder: Encoder, settings: Settings, counts: Sequence[int], weights: model.Array | None = None
 ) -> None:
     """Print what is learned from, and with what."""
-    n_train, n_validation, n_test = counts
     sizes = [encoder.n_inputs, *model.parse_sizes(settings.hidden), encoder.target.size]
     network = model.make_network(encoder, sizes[1:-1], settings.activation, settings.dropout, settings.members)
     whole, *_ = nn.summary_rows(network, (encoder.n_inputs,))
@@ -106,7 +105,7 @@ def show_plan(
     if settings.weight_decay is not None:
         training += f", weight decay {settings.weight_decay:g}"
     fields = {
-        "data": f"{name}: {n_train:,} rows to train on, {n_validation:,} to validate, {n_test:,} to test",
+        "data": f"{name}: {rows_told(counts)}",
         "target": f"{encoder.target.name} ({encoder.task})",
         "network": f"{layers}, {whole.parameters:,} parameters",
         "training": training,
@@ -114,6 +113,19 @@ def show_plan(
     if weights is not None:
         fields["classes"] = f"unbalanced; weighted by {', '.join(f'{weight:.3g}' for weight in weights)}"
     show_fields(results(), fields)
+
+
+def rows_told(counts: Sequence[int]) -> str:
+    """How many rows there are to train, to validate and to test on, in words.
+
+    Examples
+    --------
+    >>> rows_told([1000, 100, 200]), rows_told([100, 0, 20])
+    ('1,000 rows to train on, 100 to validate, 200 to test', '100 rows to train on, 20 to test')
+    """
+    n_train, n_validation, n_test = counts
+    validated = f"{n_validation:,} to validate, " if n_validation else ""
+    return f"{n_train:,} rows to train on, {validated}{n_test:,} to test"
 
 
 def show_outcome(outcome: Outcome) -> None:
@@ -170,8 +182,9 @@ def _show_importances(outcome: Outcome) -> None:
 
 def _pictures(history: Mapping[str, Sequence[float]]) -> list[dict[str, Sequence[float]]]:
     """The losses together, and each metric."""
-    metrics = [name for name in history if name not in ("loss", "val_loss", "learning_rate", "seconds")]
-    return [{name: history[name] for name in names} for names in (("loss", "val_loss"), *((name,) for name in metrics))]
+    losses = [name for name in ("loss", "val_loss") if name in history]
+    metrics = [name for name in history if name not in (*losses, "learning_rate", "seconds")]
+    return [{name: history[name] for name in names} for names in (losses, *([name] for name in metrics))]
 
 
 def show_next(folder: Path, source: str) -> None:

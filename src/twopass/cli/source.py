@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,10 +15,13 @@ from twopass.data import Dataset, Encoder, Prepared, TableFile
 from twopass.data.dataset import Task
 from twopass.errors import ArgumentError, DataError, compose, unknown_name
 
-__all__ = ["Choice", "Samples", "encode", "open_rows", "prepare_file", "read_samples"]
+__all__ = ["VALIDATION", "Choice", "Samples", "encode", "open_rows", "prepare_file", "read_samples"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Part = tuple[Array, Array]
+
+#: The share of the rows to validate on, where nobody says which.
+VALIDATION = 0.1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,7 +33,7 @@ class Samples:
     name : str
         Of the data set or the file.
     train, validation, test : tuple of ndarray
-        Inputs (n_samples, n_inputs) and targets (n_samples,).
+        Inputs (n_samples, n_inputs) and targets (n_samples,); there may be none to validate on.
     encoder : Encoder
         From columns to inputs and from outputs to predictions.
     prepared : Prepared, optional
@@ -58,7 +61,8 @@ class Choice:
     test : float
         For files: the share of the rows to hold out for testing.
     validation : str
-        The share of the other rows to validate on, or a file of rows to validate on.
+        The share of the other rows to validate on; "none", or "auto", which is none for small tables and a tenth else;
+        or a file of rows to validate on.
     seed : int
         Which rows.
     embed : int, optional
@@ -70,17 +74,24 @@ class Choice:
     task: Task | None = None
     drop: Sequence[str] = ()
     test: float = 0.2
-    validation: str = "0.1"
+    validation: str = "auto"
     seed: int = 0
     embed: int | None = None
 
     @property
-    def share(self) -> float | None:
-        """The share of the rows to validate on; None when they are in a file of their own."""
+    def share(self) -> float | Literal["auto"] | None:
+        """The share of the rows to validate on; None for none of them."""
+        if self.validation == "auto":
+            return "auto"
         try:
             return float(self.validation)
         except ValueError:
             return None
+
+    @property
+    def file(self) -> str | None:
+        """The file of rows to validate on, if there is one."""
+        return self.validation if self.share is None and self.validation != "none" else None
 
 
 def read_samples(choice: Choice) -> Samples:
@@ -98,8 +109,8 @@ def read_samples(choice: Choice) -> Samples:
         return _from_dataset(choice)
     rows, prepared = prepare_file(choice)
     train, validation, test = prepared.arrays(rows)
-    if choice.share is None:
-        validation = encode(prepared.encoder, open_rows(choice.validation))
+    if choice.file is not None:
+        validation = encode(prepared.encoder, open_rows(choice.file))
     return Samples(rows.name, train, validation, test, prepared.encoder, prepared)
 
 
@@ -115,8 +126,8 @@ def prepare_file(choice: Choice) -> tuple[TableFile, Prepared]:
     if choice.target is None:
         instead = f"Add --target COLUMN; the columns are {', '.join(rows.columns)}."
         raise ArgumentError(compose(f"nothing says which column of {rows.name} to predict", instead=instead))
-    if choice.share is None:
-        open_rows(choice.validation)  # for what it says when there is no such file
+    if choice.file is not None:
+        open_rows(choice.file)  # for what it says when there is no such file
     prepared = data.prepare(
         rows,
         choice.target,
@@ -155,7 +166,7 @@ def _from_dataset(choice: Choice) -> Samples:
         what = f"--target, --task and --drop are for files, and {choice.source!r} is a data set"
         why = "Its target is fixed."
         raise ArgumentError(compose(what, why=why, instead=f"Type: twopass train {choice.source}"))
-    if choice.share is None:
+    if choice.file is not None:
         what = f"--validation {choice.validation!r} is no share of the rows"
         raise ArgumentError(compose(what, instead="Write a number between 0 and 1, such as 0.1."))
     dataset = _load(choice.source)
@@ -164,7 +175,10 @@ def _from_dataset(choice: Choice) -> Samples:
     if dataset.image_shape is None:  # pixels are in [0, 1] already
         encoder = encoder.standardised(dataset.table("train"))
         train, test = (encode(encoder, TableFile(dataset.table(part))) for part in ("train", "test"))
-    x, y, *held = data.split(*train, choice.share, seed=choice.seed, stratify=encoder.task == "classification")
+    if choice.share is None:
+        return Samples(dataset.name, train, (train[0][:0], train[1][:0]), test, encoder)
+    share = VALIDATION if choice.share == "auto" else choice.share
+    x, y, *held = data.split(*train, share, seed=choice.seed, stratify=encoder.task == "classification")
     return Samples(dataset.name, (x, y), (held[0], held[1]), test, encoder)
 
 

@@ -20,7 +20,7 @@ from twopass.cli.display import notes
 from twopass.cli.page import check_page, write_page
 from twopass.cli.report import Outcome, show_columns, show_next, show_outcome, show_plan
 from twopass.cli.settings import Settings, for_dataset, for_table
-from twopass.cli.source import Choice, Samples, prepare_file, read_samples
+from twopass.cli.source import VALIDATION, Choice, Samples, prepare_file, read_samples
 from twopass.errors import ArgumentError, compose
 from twopass.io import check_destination
 from twopass.train import EarlyStopping, Progress, Trainer
@@ -65,11 +65,12 @@ def train(
     validation: Annotated[
         str,
         typer.Option(
-            metavar="SHARE|FILE",
-            help="Share of the other rows to validate each epoch on, or a file of rows for that.",
+            metavar="auto|none|SHARE|FILE",
+            help="Share of the other rows to validate each epoch on, or a file of rows for that; "
+            "auto: a tenth, but none of fewer than 2,000 rows.",
             rich_help_panel=_DATA,
         ),
-    ] = "0.1",
+    ] = "auto",
     embeddings: Annotated[
         str,
         typer.Option(
@@ -200,17 +201,19 @@ def train(
     model.parse_sizes(hidden or "none")
     _check_share("--test", str(test))
     _check_share("--validation", validation)
+    if early_stopping is not None and validation == "auto":
+        validation = str(VALIDATION)  # which it waits for
     choice = Choice(source, target, task, drop or (), test, validation, seed, _embedded(embeddings))
     if dry_run and source not in data.DATASETS:
         rows, prepared = prepare_file(choice)
         show_columns(prepared)
-        settings = _settings(for_table(len(prepared.parts[0])), given)
+        settings = _settings(for_table(len(prepared.parts[0])), given, choice.file or prepared.parts[1].size)
         show_plan(rows.name, prepared.encoder, settings, [len(part) for part in prepared.parts])
         return
     with _reading(source, quiet):
         samples = read_samples(choice)
     encoder, counts = samples.encoder, [len(part[1]) for part in (samples.train, samples.validation, samples.test)]
-    settings = _settings(for_dataset() if samples.prepared is None else for_table(counts[0]), given)
+    settings = _settings(for_dataset() if samples.prepared is None else for_table(counts[0]), given, counts[1])
     fitted = model.Fitted(_trainer(encoder, settings, loss, counts[0], seed), encoder)
     weights = _class_weights(class_weight, samples)
     if not quiet:
@@ -220,13 +223,12 @@ def train(
     if dry_run:
         return
     callbacks = [] if settings.early_stopping is None else [EarlyStopping(patience=settings.early_stopping)]
-    x, y = samples.validation
     try:
         fitted.trainer.fit(
             *samples.train,
             settings.epochs,
             settings.batch_size,
-            validation_data=(x, y) if weights is None else (x, y, weights[y]),
+            validation_data=_validation_data(samples, weights),
             class_weight=weights,
             callbacks=[*callbacks, *([] if quiet else [Progress(notes())])],
         )
@@ -279,7 +281,21 @@ def _reading(source: str, quiet: bool) -> contextlib.AbstractContextManager[obje
     return notes().status(f"reading {source}")
 
 
-def _settings(defaults: Settings, given: dict[str, Any]) -> Settings:
+def _validation_data(samples: Samples, weights: model.Array | None) -> tuple[Any, ...] | None:
+    """What each epoch is validated on, if there is anything."""
+    x, y = samples.validation
+    if not len(y):
+        return None
+    return (x, y) if weights is None else (x, y, weights[y])
+
+
+def _settings(defaults: Settings, given: dict[str, Any], validated: Any) -> Settings:
+    """What is given, and defaults for the rest; whether there are rows to validate on decides, too."""
+    if not validated:
+        if given["early_stopping"] is not None:
+            what = "--early-stopping waits for a better validation loss, and there are no rows to validate on"
+            raise ArgumentError(compose(what, instead="Write --validation 0.1, or leave one of the two out."))
+        defaults = dataclasses.replace(defaults, early_stopping=None)
     if given["optimizer"] is not None and not model.decays(given["optimizer"]):
         defaults = dataclasses.replace(defaults, weight_decay=None)  # it was that of another optimizer
     return dataclasses.replace(defaults, **{name: value for name, value in given.items() if value is not None})

@@ -16,16 +16,21 @@ from twopass.data.targets import Number, Target
 from twopass.data.vocabulary import Vocabulary
 from twopass.errors import DataError, compose
 
-__all__ = ["SAME", "copies", "decide", "remarks_on"]
+__all__ = ["FEW_ROWS", "SAME", "copies", "decide", "remarks_on"]
 
 #: How a column gives the target away that must be left out.
 SAME = "it repeats the target"
+
+#: Rows to learn from, below which a table is small: columns of numbers are standardised.
+FEW_ROWS = 2_000
 
 _MOST_CATEGORIES = 255
 _MOST_VECTORS = 20_000
 _RAREST = 3  # rows that a category of its own has at least
 _NAME_OF_KEY = re.compile(r"(.*[_ ])?(id|index|idx|row|rownames?|no|nr|key|uuid|guid)|(unnamed: ?\d+)|", re.IGNORECASE)
 _LONG = 3.0  # spreads from the middle to the last of 200 values on one side
+_FENCE = 3.0  # interquartile ranges
+_NEAR_REACH, _FAR_REACH = 3.0, 10.0  # interquartile ranges, standard deviations
 _FAR = 1e6  # spreads from the middle that are worth a remark
 
 
@@ -71,10 +76,29 @@ def _decide_numbers(survey: ColumnSurvey, sample: Table, missing: Array) -> Colu
     whole = bool((values == np.floor(values)).all())
     if _NAME_OF_KEY.fullmatch(name) and whole and not indicator and len(np.unique(values)) == len(values):
         return LeftOut(name, "it numbers the rows")
-    center, scale = _middle(values)
-    return Quantity(name, center, scale, _deviation(values, center, scale), indicator=indicator)
+    if len(sample) < FEW_ROWS:
+        (center, scale), reach = _mean_within_fences(values), _FAR_REACH
+    else:
+        (center, scale), reach = _middle(values), _NEAR_REACH
+    return Quantity(name, center, scale, _deviation(values, center, scale), indicator=indicator, reach=reach)
 
 
+@np.errstate(over="ignore", invalid="ignore")
+def _mean_within_fences(values: Array) -> tuple[float, float]:
+    """Mean and standard deviation, where what is far out counts as if it were at the fence.
+
+    J. W. Tukey, Exploratory Data Analysis (1977), section 2D: three interquartile ranges beyond the quartiles.
+    """
+    low, high = np.quantile(values, (0.25, 0.75))
+    spread = high - low
+    if not 0 < spread < np.inf:
+        return _middle(values)
+    within = np.clip(values, low - _FENCE * spread, high + _FENCE * spread)
+    deviation = float(within.std())
+    return (float(within.mean()), deviation) if 0 < deviation < np.inf else _middle(values)
+
+
+@np.errstate(over="ignore")
 def _middle(values: Array) -> tuple[float, float]:
     """Median, and interquartile range; of values that are mostly one, half of their range."""
     low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
@@ -82,6 +106,7 @@ def _middle(values: Array) -> tuple[float, float]:
     return float(middle), float(min(scale, 1e300))
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _deviation(values: Array, center: float, scale: float) -> float | None:
     """The standard deviation of values with long tails, but for the last thousandth on each side."""
     lowest, low, high, highest = np.quantile(values, (0.001, 0.005, 0.995, 0.999))

@@ -20,7 +20,7 @@ __all__ = ["Flag", "Group", "Moment", "Quantity", "as_days", "as_labels", "is_da
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
-#: How far an input goes at most.
+#: How far an input goes at most, if nothing else is said.
 _REACH = 3.0
 #: How far an input in standard deviations goes at most.
 _LONGEST = 30.0
@@ -35,10 +35,10 @@ _PERIODS = {"year": 365.2425, "week": 7.0, "day": 1.0}  # days
 class Quantity:
     """A column of numbers.
 
-    Seen as ``z / sqrt(1 + (z / 3)²)`` of ``z = (value - center) / scale``, which is z near 0 and never further from it
-    than 3, whatever the value. Where tails are long, also as ``(value - center) / deviation``, from -30 to 30, because
-    what is limited cannot be proportional to anything. And as its place between `edges`: one input for each interval, 0
-    below it, 1 above it, and linear within.
+    Seen as ``z / sqrt(1 + (z / reach)²)`` of ``z = (value - center) / scale``, which is z near 0 and never further from
+    it than `reach`, whatever the value. Where tails are long, also as ``(value - center) / deviation``, from -30 to 30,
+    because what is limited cannot be proportional to anything. And as its place between `edges`: one input for each
+    interval, 0 below it, 1 above it, and linear within.
 
     Holzmüller, Grinsztajn and Steinwart, Better by Default (2024), section 3, robust scaling and smooth clipping; and
     Gorishniy, Rubachev and Babenko, On Embeddings for Numerical Features (2022), eq. 1, piecewise linear encoding.
@@ -48,13 +48,15 @@ class Quantity:
     name : str
         Of the column.
     center, scale : float
-        Its median, and its interquartile range.
+        Its median and its interquartile range, or its mean and its standard deviation.
     deviation : float, optional
         Its standard deviation, if it has long tails.
     edges : tuple of float
         Increasing; of its quantiles, or empty.
     indicator : bool
         Whether there is an input that tells that the value is missing.
+    reach : float
+        How far the first input goes at most.
 
     Examples
     --------
@@ -69,6 +71,7 @@ class Quantity:
     deviation: float | None = None
     edges: tuple[float, ...] = ()
     indicator: bool = False
+    reach: float = _REACH
 
     @property
     def size(self) -> int:
@@ -80,7 +83,7 @@ class Quantity:
         values, missing = table.values(self.name)
         values = np.where(missing, self.center, values)
         x = np.empty((len(table), self.size), np.float32)
-        x[:, 0] = _clipped(values, self.center, self.scale)
+        x[:, 0] = _clipped(values, self.center, self.scale, self.reach)
         first = 1
         if self.deviation is not None:
             away = _LONGEST * self.deviation
@@ -264,11 +267,11 @@ class Moment:
         return f"time since {np.datetime64(0, 's') + np.timedelta64(int(self.center * _DAY), 's')}{phases}"
 
 
-def _clipped(values: Floats, center: float, scale: float) -> Floats:
+def _clipped(values: Floats, center: float, scale: float, reach: float = _REACH) -> Floats:
     """Scaled values, smoothly limited; `hypot` because the square of 1e300 is no number."""
     with np.errstate(over="ignore"):
         z = np.clip((values - center) / scale, -1e150, 1e150)
-    clipped: Floats = z / np.hypot(1.0, z / _REACH)
+    clipped: Floats = z / np.hypot(1.0, z / reach)
     return clipped
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections.abc import Collection
+from typing import Literal
 
 import numpy as np
 
 from twopass.data.dataset import Task, split
-from twopass.data.deciding import SAME, copies, decide, remarks_on
+from twopass.data.deciding import FEW_ROWS, SAME, copies, decide, remarks_on
 from twopass.data.encoding import Column, Encoder, LeftOut
 from twopass.data.features import Group, Moment, Quantity, as_days
 from twopass.data.streaming import TableFile
@@ -21,6 +22,7 @@ from twopass.errors import DataError, compose
 __all__ = ["Prepared", "prepare"]
 
 _FEWEST_ROWS = 10
+_VALIDATION = 0.1  # of the rows that remain
 _TOO_FAR = 1e9
 _LARGEST = 1 << 31  # bytes of inputs that are kept in memory
 _BUDGET = 1 << 29  # bytes that the inputs of all rows may take
@@ -83,7 +85,7 @@ def prepare(
     task: Task | None = None,
     drop: Collection[str] = (),
     test: float = 0.2,
-    validation: float | None = 0.1,
+    validation: float | Literal["auto"] | None = 0.1,
     seed: int = 0,
     embed: int | None = None,
 ) -> Prepared:
@@ -100,7 +102,8 @@ def prepare(
     drop : collection of str
         Columns to leave out.
     test, validation : float
-        Shares of the rows to hold out; those to validate on are of what remains, or none.
+        Shares of the rows to hold out; those to validate on are of what remains, or none. "auto" is a tenth, or none if
+        fewer than 2,000 rows remain: each of them teaches more than it tells.
     seed : int
         Decides which rows.
     embed : int, optional
@@ -191,9 +194,11 @@ def _target(targets: Table, name: str, task: Task | None) -> tuple[Array, Target
 
 
 def _split(
-    kept: Array, targets: Array, test: float, validation: float | None, seed: int, stratify: bool
+    kept: Array, targets: Array, test: float, validation: float | Literal["auto"] | None, seed: int, stratify: bool
 ) -> tuple[Array, Array, Array]:
     rest, y, held, _ = split(kept, targets, test, seed=seed, stratify=stratify)
+    if validation == "auto":
+        validation = None if len(rest) < FEW_ROWS else _VALIDATION
     if validation is None:
         return rest, rest[:0], held
     train, _, watched, _ = split(rest, y, validation, seed=seed, stratify=stratify)

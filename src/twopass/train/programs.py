@@ -93,7 +93,9 @@ class Programs:
     """What a trainer has compiled: it belongs to the process, and copies of the trainer start without it."""
 
     def __init__(self) -> None:
-        self._epochs: tuple[tuple[Any, ...], Epochs] | None = None
+        self._epochs: dict[bool, tuple[tuple[Any, ...], Epochs]] = {}  # those that halt, and those that do not
+        #: What `epochs` gave last: the function for full batches, and the one for the last batch.
+        self.training: tuple[()] | Epochs = ()
         self._prediction: tuple[tuple[Any, ...], Predict] | None = None
         self._warned = False
 
@@ -103,20 +105,18 @@ class Programs:
     def epochs(self, run: Run, *, halting: bool) -> Epochs:
         """The compiled function of `make_epoch`; the last one again, if nothing has changed."""
         trainer = run.trainer
-        parts = (trainer.net, trainer.optimizer, run.loss_function, trainer.dtype, trainer.threads, halting)
-        if self._epochs is None or not all(map(_same, self._epochs[0], parts)):
+        parts = (trainer.net, trainer.optimizer, run.loss_function, trainer.dtype, trainer.threads)
+        known = self._epochs.get(halting)
+        if known is None or not all(map(_same, known[0], parts)):
             partition = Partition.of(trainer.net, trainer.params)
             epoch = make_epoch(
                 trainer.net, run.loss_function, trainer.optimizer, partition, trainer.dtype, halting=halting
             )
             # One for full batches, one for the last: a compiled function is fastest if nothing changes.
-            self._epochs = parts, (compile(epoch, threads=trainer.threads), compile(epoch, threads=trainer.threads))
-        return self._epochs[1]
-
-    @property
-    def training(self) -> tuple[Compiled, ...]:
-        """What `epochs` gave last: the function for full batches, and the one for the last batch."""
-        return () if self._epochs is None else self._epochs[1]
+            known = parts, (compile(epoch, threads=trainer.threads), compile(epoch, threads=trainer.threads))
+            self._epochs[halting] = known
+        self.training = known[1]
+        return self.training
 
     def predict(self, net: nn.Layer, threads: int | None, backend: str) -> Predict:
         """A network's compiled forward pass; the last one again, if nothing has changed."""
