@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,37 @@ from twopass.nn.losses import normaliser
 from twopass.nn.metrics import Metric
 from twopass.train.samples import Samples, is_surely_finite
 
-__all__ = ["Mean", "Predict", "evaluate", "joined", "outputs", "plain_predict", "predicted", "windows"]
+__all__ = [
+    "Forward",
+    "Mean",
+    "PlainPredict",
+    "Predict",
+    "evaluate",
+    "evenly",
+    "joined",
+    "outputs",
+    "predicted",
+    "windows",
+]
 
-#: ``predict(params, x) -> (outputs, probe)``: the probe is 0 only if all numbers of x are finite.
-Predict = Callable[[Any, Any], tuple[Any, Any]]
+#: Batches of fewer samples are of any size.
+_EIGHTS = 64
+
+#: ``forward(params, x) -> (outputs, probe)``: the probe is 0 only if all numbers of x are finite.
+Forward = Callable[[Any, Any], tuple[Any, Any]]
+
+#: How many multiplications a prediction may take before Python gets a word in, for Ctrl-C.
+_WORK = 3e9
+
+
+class Predict(Protocol):
+    """A network's forward pass."""
+
+    def __call__(self, params: Any, x: Any) -> tuple[Any, Any]:
+        """See `Forward`."""
+
+    def many(self, params: Any, x: Any, size: int) -> tuple[Any, Any]:
+        """The same, with no more than `size` samples at a time in memory, besides inputs and outputs."""
 
 
 class Mean:
@@ -51,6 +79,8 @@ def _added(total: float, numbers: Any) -> float:
 def windows(count: int, size: int) -> Iterator[tuple[slice, slice]]:
     """Samples in batches of one size, so that one compiled function serves all: the last ones come twice if need be.
 
+    The batches are as few as `size` allows, and then as small as they can be.
+
     Yields
     ------
     tuple of slice
@@ -58,26 +88,52 @@ def windows(count: int, size: int) -> Iterator[tuple[slice, slice]]:
 
     Examples
     --------
-    >>> list(windows(5, 3))
+    >>> list(windows(5, 4))
     [(slice(0, 3, None), slice(0, 3, None)), (slice(2, 5, None), slice(3, 5, None))]
     """
-    for start in range(0, count, size):
-        stop = min(start + size, count)
-        yield slice(max(0, stop - size), stop), slice(start, stop)
+    even = evenly(count, size)
+    for start in range(0, count, even):
+        stop = min(start + even, count)
+        yield slice(max(0, stop - even), stop), slice(start, stop)
 
 
-def plain_predict(net: nn.Layer) -> Predict:
-    """A network's forward pass in NumPy; see `Predict`."""
+def evenly(count: int, size: int) -> int:
+    """The samples of a batch if there are as few of them as `size` allows; of many, a multiple of 8.
 
-    def predict(params: Any, x: Any) -> tuple[Any, float]:
+    Examples
+    --------
+    >>> evenly(10_000, 1024), evenly(10_001, 1024), evenly(5, 4), evenly(3, 4)
+    (1000, 1008, 3, 4)
+    """
+    if count <= size:
+        return size
+    even = -(-count // -(-count // size))
+    return even if even < _EIGHTS else min(-(-even // 8) * 8, size)
+
+
+class PlainPredict:
+    """A network's forward pass in NumPy."""
+
+    def __init__(self, net: nn.Layer) -> None:
+        self._net = net
+
+    def __call__(self, params: Any, x: Any) -> tuple[Any, float]:
+        """See `Predict`."""
         finite = all(array.dtype.kind != "f" or is_surely_finite(array) for array in tree.leaves(x))
-        return net(params, x), 0.0 if finite else math.nan
+        return self._net(params, x), 0.0 if finite else math.nan
 
-    return predict
+    def many(self, params: Any, x: Any, size: int) -> tuple[Any, float]:
+        """See `Predict`."""
+        found, probes = [], 0.0
+        for batch, fresh in windows(len(tree.leaves(x)[0]), size):
+            output, probe = self(params, tree.map(operator.itemgetter(batch), x))
+            found.append(_fresh(output, batch, fresh))
+            probes += probe
+        return joined(found), probes
 
 
 def outputs(
-    predict: Predict, params: Any, samples: Samples, size: int, dtype: np.dtype[Any]
+    predict: Forward, params: Any, samples: Samples, size: int, dtype: np.dtype[Any]
 ) -> Iterator[tuple[slice, Any]]:
     """The outputs of a network batch by batch, with the positions of the samples that they belong to."""
     for batch, fresh in windows(len(samples), size):
@@ -91,8 +147,9 @@ def predicted(predict: Predict, params: Any, x: NDArray[Any], size: int) -> Any:
         output, probe = predict(params, x)
         return output if probe == 0 else None
     found = []
-    for batch, fresh in windows(len(x), size):
-        output, probe = predict(params, x[batch])
+    work = sum(leaf.size for leaf in tree.leaves(params))
+    for batch, fresh in windows(len(x), max(size, int(_WORK / max(work, 1)))):
+        output, probe = predict.many(params, x[batch], size)
         if probe != 0:
             return None
         found.append(_fresh(output, batch, fresh))
@@ -111,7 +168,7 @@ def joined(parts: Sequence[Any]) -> Any:
 
 
 def evaluate(
-    predict: Predict,
+    predict: Forward,
     params: Any,
     loss: Callable[..., Any],
     metrics: Sequence[Metric],

@@ -19,14 +19,14 @@ from twopass.api.scan import scan
 from twopass.compiler import Compiled, compile
 from twopass.errors import TwopassError, compose
 from twopass.nn.losses.base import weight_sum
-from twopass.train.evaluation import Predict, plain_predict
+from twopass.train.evaluation import PlainPredict, Predict, evenly
 from twopass.train.parameters import Partition
 from twopass.train.step import Loss, make_step
 
 if TYPE_CHECKING:
     from twopass.train.fitting import Run
 
-__all__ = ["Epochs", "Programs", "make_epoch", "reason"]
+__all__ = ["Epochs", "NativePredict", "Programs", "make_epoch", "reason"]
 
 #: The function of `make_epoch`, compiled: for full batches, and for the last one of an epoch.
 Epochs = tuple[Compiled, Compiled]
@@ -121,24 +121,9 @@ class Programs:
     def predict(self, net: nn.Layer, threads: int | None, backend: str) -> Predict:
         """A network's compiled forward pass; the last one again, if nothing has changed."""
         kept = self._prediction
-        if kept is not None and kept[0][0] is net and kept[0][1] == threads:
-            return kept[1]
-        native = compile(lambda params, x: (net(params, x), _probe(x)), threads=threads)
-
-        def predict(params: Any, x: Any) -> Any:
-            try:
-                return native(params, x)
-            except Exception as error:  # as in `make_steps`
-                if backend == "llvm":
-                    raise
-                why = reason(error)
-            found = plain_predict(net)(params, x)
-            self.warn("the network", why)
-            self._prediction = (net, threads), plain_predict(net)
-            return found
-
-        self._prediction = (net, threads), predict
-        return predict
+        if kept is None or kept[0][0] is not net or kept[0][1] != threads:
+            kept = self._prediction = (net, threads), NativePredict(net, threads, None if backend == "llvm" else self)
+        return kept[1]
 
     def warn(self, what: str, why: str) -> None:
         """Say once that NumPy computes what cannot be compiled."""
@@ -148,6 +133,72 @@ class Programs:
         what += " cannot be compiled, and NumPy computes it, which is slower"
         instead = "Change that, or pass backend='numpy' to the trainer if it is what you want."
         warnings.warn(compose(what, why=f"The reason: {why}", instead=instead), stacklevel=2)
+
+
+class NativePredict:
+    """A network's forward pass in compiled code; in NumPy, after a warning of `fallback`, if it cannot be compiled."""
+
+    def __init__(self, net: nn.Layer, threads: int | None, fallback: Programs | None) -> None:
+        self._plain = PlainPredict(net)
+        self._fallback = fallback
+        self._is_plain = False
+
+        def forward(params: Any, x: Any) -> tuple[Any, Any]:
+            return net(params, x), _probe(x)
+
+        def forward_in_batches(params: Any, x: Any, size: int) -> tuple[Any, Any]:
+            return _in_batches(forward, params, x, size)
+
+        self._forward = compile(forward, threads=threads)
+        self._many = compile(forward_in_batches, threads=threads)
+
+    def __call__(self, params: Any, x: Any) -> tuple[Any, Any]:
+        """See `Predict`."""
+        if self._is_plain:
+            return self._plain(params, x)
+        try:
+            found: tuple[Any, Any] = self._forward(params, x)
+        except Exception as error:  # as in `make_steps`
+            return self._instead(error, self._plain, params, x)
+        return found
+
+    def many(self, params: Any, x: Any, size: int) -> tuple[Any, Any]:
+        """See `Predict`: one call of native code."""
+        if self._is_plain:
+            return self._plain.many(params, x, size)
+        try:
+            found: tuple[Any, Any] = self._many(params, x, evenly(len(tree.leaves(x)[0]), size))
+        except Exception as error:
+            return self._instead(error, self._plain.many, params, x, size)
+        return found
+
+    def _instead(self, error: Exception, compute: Callable[..., Any], *args: Any) -> tuple[Any, Any]:
+        if self._fallback is None:
+            raise error
+        found: tuple[Any, Any] = compute(*args)  # which raises too if it is not the compiler that fails
+        self._fallback.warn("the network", reason(error))
+        self._is_plain = True
+        return found
+
+
+def _in_batches(forward: Callable[..., Any], params: Any, x: Any, size: int) -> tuple[Any, Any]:
+    """A function of many samples as a loop over batches; the last one overlaps the one before, if it has to."""
+    count = len(tree.leaves(x)[0])
+    whole = count // size
+
+    def one(probe: Any, batch: Any) -> tuple[Any, Any]:
+        output, own = forward(params, batch)
+        return probe + own, output
+
+    batches = tree.map(lambda array: np.reshape(array[: whole * size], (whole, size, *array.shape[1:])), x)
+    probe, stacked = scan(one, np.zeros(1), batches)
+    outputs = tree.map(lambda array: np.reshape(array, (whole * size, *array.shape[2:])), stacked)
+    rest = count - whole * size
+    if rest:
+        last, own = forward(params, tree.map(lambda array: array[count - size :], x))
+        outputs = tree.map(lambda before, after: np.concatenate([before, after[size - rest :]]), outputs, last)
+        probe = probe + own
+    return outputs, probe
 
 
 def _probe(x: Any) -> Any:

@@ -15,7 +15,7 @@ from twopass.errors import ArgumentError, ShapeError, compose
 from twopass.train import checkpoint
 from twopass.train.arguments import as_count, as_dtype, as_metrics, as_net, as_optimizer, as_seed, as_validation, takes
 from twopass.train.callbacks import Callback, Progress
-from twopass.train.evaluation import Predict, evaluate, joined, outputs, plain_predict, predicted
+from twopass.train.evaluation import Forward, PlainPredict, Predict, evaluate, joined, outputs, predicted
 from twopass.train.fitting import Run, fit
 from twopass.train.history import History
 from twopass.train.inputs import check_feature_names, feature_names
@@ -345,7 +345,7 @@ class Trainer:
         return (self.net.net if isinstance(self.net, nn.Ensemble) else self.net).output_shape(shape)
 
     @property
-    def _judged(self) -> Predict:
+    def _judged(self) -> Forward:
         """What the loss and the metrics see: the outputs; of an ensemble, the mean of what its members predict."""
         predict, loss = self._predict, self.loss
         if not isinstance(self.net, nn.Ensemble):
@@ -408,7 +408,7 @@ class Trainer:
     def _predict(self) -> Predict:
         """The network, on the trainer's backend."""
         if self.backend == "numpy":
-            return plain_predict(self.net)
+            return PlainPredict(self.net)
         return self.programs.predict(self.net, self.threads, self.backend)
 
     def summary(self) -> nn.Summary:

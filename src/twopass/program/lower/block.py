@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 import operator
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -50,6 +50,8 @@ class Block:
         How many `Repeat` statements there are around this one.
     stays : collection of Input
         Inputs without a binding: the loop that carries them on says where they are, and they stay there.
+    around : tuple (Block, mapping of Input to Node), optional
+        The block that this one is repeated in, and what the inputs are there that never change.
     """
 
     def __init__(
@@ -60,11 +62,13 @@ class Block:
         memory: Memory,
         level: int = 0,
         stays: Collection[Input] = (),
+        around: tuple[Block, Mapping[Input, Node]] | None = None,
     ) -> None:
         self.graph = prepare(graph)
         self.memory = memory
         self.level = level
         self.stays = stays
+        self.around = around
         self.targets = list(targets)
         self.statements: list[Statement] = []
         self.clusters = Clusters(self.graph)
@@ -85,9 +89,16 @@ class Block:
             self._emit(cluster, needed)
         self._finish()
 
-    def inside(self, graph: Graph, bindings: dict[Input, Storage], targets: Sequence[Target]) -> tuple[Statement, ...]:
-        """The statements of a graph that is repeated in this one."""
-        return tuple(Block(graph, bindings, targets, self.memory, self.level + 1).statements)
+    def inside(
+        self,
+        graph: Graph,
+        bindings: dict[Input, Storage],
+        targets: Sequence[Target],
+        constants: Mapping[Input, Node],
+    ) -> tuple[Statement, ...]:
+        """The statements of a graph that is repeated in this one; of its inputs, `constants` are always the same."""
+        around = self, constants
+        return tuple(Block(graph, bindings, targets, self.memory, self.level + 1, around=around).statements)
 
     def result(self, node: Node, number: int) -> Storage:
         """Where one of several results of a node is to be: where it must be in the end, if it is an output."""
@@ -225,7 +236,10 @@ class Block:
         return m >= _ROWS_PACKED and k >= _ROWS_PACKED and len(self.memory.machine.panels(n, head.node.dtype)) > 1
 
     def _packed(self, node: Node, storage: Storage) -> Storage:
-        """A matrix in column panels."""
+        """A matrix in column panels; one that never changes is brought into them once, before the loop."""
+        if self.around is not None and isinstance(node, Input) and node in self.around[1]:
+            block, constants = self.around
+            return block._packed(constants[node], storage)
         if node not in self._panelled:
             rows, columns = storage.shape
             panels = Panels(rows, self.memory.machine.panels(columns, storage.dtype))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -66,13 +67,12 @@ def halves(length: int) -> tuple[int, ...]:
 
 
 def _even_blocks(m: int) -> tuple[int, ...]:
-    """An even number of blocks of about 64 rows, as equal as multiples of 8 can be."""
+    """An even number of blocks of about 64 rows, as equal as multiples of 8 can be, and so are any shares of them."""
     eights, rest = divmod(m, 8)
     count = 2 * max(1, round(eights / 16))
-    base, extra = divmod(eights, count)
-    blocks = [8 * (base + 1)] * extra + [8 * base] * (count - extra)
-    blocks[-1] += rest
-    return tuple(blocks)
+    edges = [8 * (eights * number // count) for number in range(count + 1)]
+    edges[-1] += rest
+    return tuple(stop - start for start, stop in itertools.pairwise(edges))
 
 
 def _row_blocks(m: int, columns: int, work: int) -> tuple[int, ...]:

@@ -61,7 +61,9 @@ def lower_scan(block: Block, node: Node) -> tuple[Storage, ...]:
     targets = [Target(place, inner) for place, inner in zip(places, inputs[n_consts:], strict=False)]
     targets += [Target(_row(whole, block.level, length, reverse)) for whole in stacked]
     if length:
-        block.statements.append(Repeat(length, block.inside(body, bindings, targets), limit))
+        constants = dict(zip(inputs[:n_consts], consts, strict=True))
+        repeated = block.inside(body, bindings, targets, constants)  # which may put something before the loop
+        block.statements.append(Repeat(length, repeated, limit))
     return (*places, *stacked)
 
 
