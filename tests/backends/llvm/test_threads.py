@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,6 +82,56 @@ def test_threads_are_woken_after_they_have_fallen_asleep() -> None:
     for _ in range(5):
         assert np.array_equal(run(arrays)[0], arrays[0])
         time.sleep(0.02)
+
+
+def short() -> tuple[Any, list[Any], Any]:
+    """A program that two threads share, and that takes a few microseconds."""
+    program = programs.ping_pong(600, 2, blocks=12)
+    arrays = [np.arange(600, dtype=F4)]
+    run = llvm.compile(program, threads=2)
+    for frame in run._frames:
+        frame.native.hold = 1  # as the cost model has it
+    return run, arrays, interpret(program, arrays)[0]
+
+
+def test_short_programs_do_not_wait_for_sleepers() -> None:
+    run, arrays, expected = short()
+    POOL.missed = POOL.patience = longest = 0
+    end = time.perf_counter() + 20
+    while longest < 8 and time.perf_counter() < end:
+        time.sleep(0.002)
+        before = POOL.slots[1].job
+        slept = POOL.slots[1].sleepers
+        assert np.array_equal(run(arrays)[0], expected)
+        longest = max(longest, POOL.patience)
+        if slept and POOL.missed:
+            assert POOL.slots[1].job == before  # it was left alone
+    assert longest >= 8  # woken ever more seldom
+
+
+def test_short_programs_in_a_row_are_shared() -> None:
+    run, arrays, expected = short()
+    time.sleep(0.02)
+    before = POOL.slots[1].job
+    end = time.perf_counter() + 20
+    shared = 0
+    while shared < 100 and time.perf_counter() < end:
+        for _ in range(200):
+            assert np.array_equal(run(arrays)[0], expected)
+        shared = POOL.slots[1].job - before
+    assert shared >= 100
+
+
+def test_short_and_long_programs_at_any_distance() -> None:
+    run, arrays, expected = short()
+    long = llvm.compile(programs.ping_pong(600, 50, blocks=12), threads=2)
+    rng = np.random.default_rng(0)
+    for pause in rng.choice([0, 0, 0, 1e-5, 5e-5, 1e-4, 1e-3], 500):
+        if pause:
+            time.sleep(pause)
+        assert np.array_equal(run(arrays)[0], expected)
+        if rng.random() < 0.3:
+            assert np.array_equal(long(arrays)[0], arrays[0])
 
 
 def test_idle_threads_use_no_processor_time() -> None:

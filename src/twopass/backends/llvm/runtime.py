@@ -59,6 +59,9 @@ MAX_THREADS = 256
 #: does that before it sleeps. With 1000 looks, threads that share a processor lose 30 microseconds at each barrier.
 _LOOKS, _YIELDS = 60, 60
 
+#: How many short programs run alone, at most, before sleeping threads are woken for those to come.
+_PATIENCE = 64
+
 #: What a program calls in Python: (number of the call, counters of the enclosing repetitions, arena, externals).
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
@@ -97,7 +100,11 @@ class Expected(ctypes.Structure):
 class _Slot(ctypes.Structure):
     """Where one worker is told what to do: a line of the cache of its own."""
 
-    _fields_ = (("job", _int), ("sleepers", _int), ("frame", _pointer), ("unused", ctypes.c_char * 48))
+    _fields_ = (
+        *(("job", _int), ("sleepers", _int), ("frame", _pointer)),
+        ("seen", _int),  # the last job that the worker has taken
+        ("unused", ctypes.c_char * 44),
+    )
 
 
 class Pool(ctypes.Structure):
@@ -107,8 +114,9 @@ class Pool(ctypes.Structure):
         *(("arrived", _int), ("line_1", ctypes.c_char * 60)),
         *(("turn", _int), ("waiting", _int), ("line_2", ctypes.c_char * 56)),
         *(("finished", _int), ("watching", _int), ("line_3", ctypes.c_char * 56)),
-        # Whether it has a job; how many threads there are, with the caller's.
-        *(("busy", _int), ("ready", _int), ("line_4", ctypes.c_char * 56)),
+        # Whether it has a job; how many threads there are, with the caller's; how many short programs have found others
+        # asleep since they were woken last, and how many will before they are woken again.
+        *(("busy", _int), ("ready", _int), ("missed", _int), ("patience", _int), ("line_4", ctypes.c_char * 48)),
         ("slots", _Slot * MAX_THREADS),
     )
 
@@ -153,6 +161,7 @@ def text(layout: Layout | None, *, system: str, architecture: str) -> str:
         "FUTEX": _FUTEX.get(architecture, 0),
         "LOOKS": _LOOKS,
         "YIELDS": _YIELDS,
+        "PATIENCE": _PATIENCE,
         "MAX_THREADS": MAX_THREADS,
         "FAILED": FAILED,
         "BUSY": BUSY,

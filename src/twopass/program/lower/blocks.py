@@ -16,6 +16,8 @@ _WORTH_SHARING = 1 << 19
 _WORTH_HALVING = 1 << 15
 #: A vector times a matrix of so few columns is one task.
 _LONG_ROW = 768
+#: Numbers of a matrix that two threads read faster than one, when it is multiplied by a vector.
+_LARGE_MATRIX = 1 << 17
 #: A multiple of the lanes of all vectors of all targets.
 _LANES = 16
 #: Blocks of columns that are enough to share.
@@ -40,7 +42,9 @@ def blocks_of(
     batch, m, n, k = size
     work = m * n * k
     if lanes and m == 1 and not batch and n <= _LONG_ROW:
-        return (-(-n // lanes) * lanes,), (1,), False  # whole rows of the matrix go by, one after the other
+        # Rows of the matrix go by, one after the other: whole ones, or halves of them for two threads.
+        row = -(-n // lanes) * lanes
+        return halves(row) if work >= _LARGE_MATRIX else (row,), (1,), False
     few = len(columns) < _ENOUGH and work >= _WORTH_HALVING and not batch
     if given[1] and not batch and work >= _WORTH_SHARING and m >= (128 if few else max(256, 2 * n)):
         # Few columns would make unequal shares; and a few rows stay in the cache while all columns go by.

@@ -1,7 +1,9 @@
 ; Starting a program.
 
 ; Run the program of a frame whose table is filled. The pool does one job at a time: when it has one, this one is done
-; by this thread alone, with the same result.
+; by this thread alone, with the same result. So is a short one while others sleep: it would be done before they are awake.
+; But they are woken for those that may follow: at the first such call, then after 2, 4, ... $PATIENCE more, as long as
+; no call finds them awake.
 define internal i32 @start(ptr %frame) nounwind {
 entry:
   %threads.place = getelementptr %Frame, ptr %frame, i32 0, i32 2
@@ -25,10 +27,42 @@ count:
   %ready.place = getelementptr %Pool, ptr %pool, i32 0, i32 9
   %ready = load i32, ptr %ready.place
   %enough = icmp uge i32 %ready, %threads
-  br i1 %enough, label %share, label %lacking
+  br i1 %enough, label %choose, label %lacking
 lacking:
   store atomic i32 0, ptr %busy release, align 4
   ret i32 $WORKERS
+choose:
+  %missed.place = getelementptr %Pool, ptr %pool, i32 0, i32 10
+  %patience.place = getelementptr %Pool, ptr %pool, i32 0, i32 11
+  %short.place = getelementptr %Frame, ptr %frame, i32 0, i32 4
+  %short.word = load i32, ptr %short.place
+  %short = icmp ne i32 %short.word, 0
+  br i1 %short, label %look, label %share
+look:
+  %awake = call i1 @awake(ptr %pool, i32 %threads)
+  br i1 %awake, label %met, label %miss
+met:
+  store i32 0, ptr %missed.place
+  store i32 1, ptr %patience.place
+  br label %share
+miss:
+  %missed.before = load i32, ptr %missed.place
+  %missed = add i32 %missed.before, 1
+  store i32 %missed, ptr %missed.place
+  %patience = load i32, ptr %patience.place
+  %due = icmp uge i32 %missed, %patience
+  br i1 %due, label %wake, label %leave
+wake:
+  store i32 0, ptr %missed.place
+  %longer = shl i32 %patience, 1
+  %longer.least = call i32 @llvm.umax.i32(i32 %longer, i32 2)
+  %longer.most = call i32 @llvm.umin.i32(i32 %longer.least, i32 $PATIENCE)
+  store i32 %longer.most, ptr %patience.place
+  call void @wake_up(ptr %pool, i32 %threads)
+  br label %leave
+leave:
+  store atomic i32 0, ptr %busy release, align 4
+  br label %alone
 share:
   store i32 %threads, ptr %team.place
   call void @set_mode(i64 $FLUSH)
@@ -95,3 +129,5 @@ begin:
 }
 
 declare void @llvm.memcpy.p0.p0.i32(ptr, ptr, i32, i1)
+declare i32 @llvm.umax.i32(i32, i32)
+declare i32 @llvm.umin.i32(i32, i32)

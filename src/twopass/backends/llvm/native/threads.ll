@@ -3,8 +3,8 @@
 ; As in the ctypes structures.
 %Frame = type { i32, i32, i32, i32, i32, i32, ptr, ptr, ptr, ptr, ptr, ptr, ptr, ptr, i64, ptr }
 %Expected = type { ptr, i64, i32, i32 }
-%Slot = type { i32, i32, ptr, [48 x i8] }
-%Pool = type { i32, [60 x i8], i32, i32, [56 x i8], i32, i32, [56 x i8], i32, i32, [56 x i8], [$MAX_THREADS x %Slot] }
+%Slot = type { i32, i32, ptr, i32, [44 x i8] }
+%Pool = type { i32, [60 x i8], i32, i32, [56 x i8], i32, i32, [56 x i8], i32, i32, i32, i32, [48 x i8], [$MAX_THREADS x %Slot] }
 
 ; Return when the word is no longer `old`.
 define internal void @await(ptr %word, i32 %old, ptr %sleepers) nounwind {
@@ -101,12 +101,14 @@ define internal void @part(ptr %frame, i64 %thread, i64 %team) nounwind {
   ret void
 }
 
-; The life of a worker: it ends with a job number below zero.
+; The life of a worker: it ends with a job number below zero. A job without a frame only keeps it awake. What it has seen
+; tells the caller that it may give another one: the worker has read the frame by then.
 define void @work(ptr %pool, i64 %thread) nounwind {
 entry:
-  %job.place = getelementptr %Pool, ptr %pool, i32 0, i32 11, i64 %thread, i32 0
-  %sleepers = getelementptr %Pool, ptr %pool, i32 0, i32 11, i64 %thread, i32 1
-  %frame.place = getelementptr %Pool, ptr %pool, i32 0, i32 11, i64 %thread, i32 2
+  %job.place = getelementptr %Pool, ptr %pool, i32 0, i32 13, i64 %thread, i32 0
+  %sleepers = getelementptr %Pool, ptr %pool, i32 0, i32 13, i64 %thread, i32 1
+  %frame.place = getelementptr %Pool, ptr %pool, i32 0, i32 13, i64 %thread, i32 2
+  %seen = getelementptr %Pool, ptr %pool, i32 0, i32 13, i64 %thread, i32 3
   %finished = getelementptr %Pool, ptr %pool, i32 0, i32 5
   %watching = getelementptr %Pool, ptr %pool, i32 0, i32 6
   br label %idle
@@ -118,6 +120,10 @@ idle:
   br i1 %over, label %end, label %busy
 busy:
   %frame = load ptr, ptr %frame.place
+  store atomic i32 %job, ptr %seen release, align 4
+  %nothing = icmp eq ptr %frame, null
+  br i1 %nothing, label %told, label %run
+run:
   %team.place = getelementptr %Frame, ptr %frame, i32 0, i32 3
   %team = load i32, ptr %team.place
   %team.wide = zext i32 %team to i64
@@ -147,12 +153,23 @@ entry:
   %team.wide = zext i32 %team to i64
   br label %give
 give:
-  %thread = phi i64 [ 1, %entry ], [ %thread.next, %give ]
-  %job.place = getelementptr %Pool, ptr %pool, i32 0, i32 11, i64 %thread, i32 0
-  %sleepers = getelementptr %Pool, ptr %pool, i32 0, i32 11, i64 %thread, i32 1
-  %frame.place = getelementptr %Pool, ptr %pool, i32 0, i32 11, i64 %thread, i32 2
-  store ptr %frame, ptr %frame.place
+  %thread = phi i64 [ 1, %entry ], [ %thread.next, %ready ]
+  %job.place = getelementptr %Pool, ptr %pool, i32 0, i32 13, i64 %thread, i32 0
+  %sleepers = getelementptr %Pool, ptr %pool, i32 0, i32 13, i64 %thread, i32 1
+  %frame.place = getelementptr %Pool, ptr %pool, i32 0, i32 13, i64 %thread, i32 2
+  %seen.place = getelementptr %Pool, ptr %pool, i32 0, i32 13, i64 %thread, i32 3
   %job = load i32, ptr %job.place
+  br label %waking
+waking:
+  ; It may have been woken just now, and not have looked yet.
+  %seen = load atomic i32, ptr %seen.place acquire, align 4
+  %idle = icmp eq i32 %seen, %job
+  br i1 %idle, label %ready, label %wakes
+wakes:
+  call void @give_way()
+  br label %waking
+ready:
+  store ptr %frame, ptr %frame.place
   %job.up = add i32 %job, 1
   %job.next = and i32 %job.up, 2147483647
   call void @change(ptr %job.place, i32 %job.next, ptr %sleepers)
@@ -170,6 +187,61 @@ watch:
 wait:
   call void @await(ptr %finished, i32 %done, ptr %watching)
   br label %watch
+end:
+  ret void
+}
+
+; Whether all workers of a team are awake, and would start at once.
+define internal i1 @awake(ptr %pool, i32 %team) nounwind {
+entry:
+  %team.wide = zext i32 %team to i64
+  br label %look
+look:
+  %thread = phi i64 [ 1, %entry ], [ %thread.next, %next ]
+  %job.place = getelementptr %Pool, ptr %pool, i32 0, i32 13, i64 %thread, i32 0
+  %sleepers.place = getelementptr %Pool, ptr %pool, i32 0, i32 13, i64 %thread, i32 1
+  %seen.place = getelementptr %Pool, ptr %pool, i32 0, i32 13, i64 %thread, i32 3
+  %job = load i32, ptr %job.place
+  %seen = load atomic i32, ptr %seen.place acquire, align 4
+  %sleepers = load atomic i32, ptr %sleepers.place acquire, align 4
+  %idle = icmp eq i32 %seen, %job
+  %wakeful = icmp eq i32 %sleepers, 0
+  %good = and i1 %idle, %wakeful
+  br i1 %good, label %next, label %end
+next:
+  %thread.next = add i64 %thread, 1
+  %last = icmp eq i64 %thread.next, %team.wide
+  br i1 %last, label %end, label %look
+end:
+  %result = phi i1 [ false, %look ], [ true, %next ]
+  ret i1 %result
+}
+
+; Wake the workers of a team that sleep, without a job.
+define internal void @wake_up(ptr %pool, i32 %team) nounwind {
+entry:
+  %team.wide = zext i32 %team to i64
+  br label %look
+look:
+  %thread = phi i64 [ 1, %entry ], [ %thread.next, %next ]
+  %job.place = getelementptr %Pool, ptr %pool, i32 0, i32 13, i64 %thread, i32 0
+  %sleepers = getelementptr %Pool, ptr %pool, i32 0, i32 13, i64 %thread, i32 1
+  %frame.place = getelementptr %Pool, ptr %pool, i32 0, i32 13, i64 %thread, i32 2
+  %seen.place = getelementptr %Pool, ptr %pool, i32 0, i32 13, i64 %thread, i32 3
+  %job = load i32, ptr %job.place
+  %seen = load atomic i32, ptr %seen.place acquire, align 4
+  %idle = icmp eq i32 %seen, %job
+  br i1 %idle, label %give, label %next
+give:
+  store ptr null, ptr %frame.place
+  %job.up = add i32 %job, 1
+  %job.next = and i32 %job.up, 2147483647
+  call void @change(ptr %job.place, i32 %job.next, ptr %sleepers)
+  br label %next
+next:
+  %thread.next = add i64 %thread, 1
+  %last = icmp eq i64 %thread.next, %team.wide
+  br i1 %last, label %end, label %look
 end:
   ret void
 }
