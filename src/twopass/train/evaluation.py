@@ -120,7 +120,10 @@ class PlainPredict:
     def __call__(self, params: Any, x: Any) -> tuple[Any, float]:
         """See `Predict`."""
         finite = all(array.dtype.kind != "f" or is_surely_finite(array) for array in tree.leaves(x))
-        return self._net(params, x), 0.0 if finite else math.nan
+        if finite:
+            return self._net(params, x), 0.0
+        with np.errstate(invalid="ignore", over="ignore"):  # of outputs that nobody will want
+            return self._net(params, x), math.nan
 
     def many(self, params: Any, x: Any, size: int) -> tuple[Any, float]:
         """See `Predict`."""

@@ -229,7 +229,7 @@ def _finite_message(value: Any, name: str, place: list[Any], columns: Any, dtype
     large = np.isfinite(value)
     what = f"{name} is {float(value)} in {where}" + (f", too large for {dtype}" if large else "")
     instead = f"Scale {name}, or train in dtype='float64'." if large else "Remove the row, or fill it in."
-    return compose(what, why="Training cannot go on with it.", instead=instead)
+    return compose(what, why="The network can compute nothing with it.", instead=instead)
 
 
 def input_shape(x: Arrays) -> Any:

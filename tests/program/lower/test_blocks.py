@@ -54,10 +54,13 @@ def test_many_samples_are_cut_in_an_even_number_of_equal_blocks() -> None:
         _, rows, by_rows = cut(m, 100, 784, (True, True))
         assert by_rows and len(rows) % 2 == 0
         assert max(rows) - min(rows) <= 15 and 40 <= max(rows) <= 96
+        half = len(rows) // 2
+        assert abs(sum(rows[:half]) - sum(rows[half:])) <= 15
 
 
-def test_a_vector_times_a_matrix_is_one_task() -> None:
-    assert cut(1, 300, 784, (True, True)) == ((304,), (1,), False)
+def test_a_vector_times_a_small_matrix_is_one_task_and_a_large_one_two() -> None:
+    assert cut(1, 100, 300, (True, True)) == ((112,), (1,), False)
+    assert cut(1, 300, 784, (True, True)) == ((160, 144), (1,), False)
     assert len(cut(1, 2000, 784, (True, True))[0]) > 1
 
 
