@@ -24,7 +24,7 @@ from twopass.train.samples import Array
 from twopass.train.source import source_of
 
 if TYPE_CHECKING:
-    from twopass.compiler import Compiled, Specialization
+    from twopass.compiler import Specialization
     from twopass.train.fitting import Run
 
 __all__ = ["BACKENDS", "InPlaceSteps", "NativeSteps", "Pace", "check_backend", "make_steps"]
@@ -103,15 +103,12 @@ class NativeSteps:
         optimizer = chunk.state.optimizer
         if optimizer is not self._made:
             optimizer = tree.map(_as_array, optimizer)
-        (params, optimizer), found = self._epoch(chunk)(chunk.state.params, optimizer, *self._others(chunk))
+        epoch = self._epochs[chunk.start >= chunk.plan.full]
+        (params, optimizer), found = epoch(chunk.state.params, optimizer, *self._others(chunk))
         self._made = optimizer
         for leaf in self._leaves(params) or tree.leaves(params):
             leaf.flags.writeable = False
         return State(params, optimizer), found
-
-    def _epoch(self, chunk: Chunk) -> Compiled:
-        """The compiled function that makes these steps."""
-        return self._epochs[chunk.start >= chunk.plan.full]
 
     def _others(self, chunk: Chunk) -> tuple[Any, ...]:
         """What it takes beside the state."""
@@ -145,6 +142,7 @@ class InPlaceSteps(NativeSteps):
         super().__init__(run)
         self.state = Resident(run.trainer.live)
         self.possible = True
+        self._kept: dict[bool, Specialization] = {}  # for full batches, and for the last one: all of a fit are alike
 
     def prepare(self, plan: Plan, state: AnyState) -> None:
         """See `NativeSteps`."""
@@ -158,8 +156,11 @@ class InPlaceSteps(NativeSteps):
                 _ = self._specialization(chunk).execute  # compiles
 
     def _specialization(self, chunk: Chunk) -> Specialization:
-        others = self._others(chunk)
-        return self._epoch(chunk).specialization(*self.state.stand_ins(), *others, state=len(self.state))
+        last = chunk.start >= chunk.plan.full
+        if last not in self._kept:
+            given = *self.state.stand_ins(), *self._others(chunk)
+            self._kept[last] = self._epochs[last].specialization(*given, state=len(self.state))
+        return self._kept[last]
 
     def _call(self, chunk: Chunk) -> tuple[AnyState, Any]:
         if chunk.state is not self.state:  # a callback has set another one

@@ -15,6 +15,7 @@ import numpy as np
 
 from twopass import tree
 from twopass.train.parameters import State, not_finite, place, read_only
+from twopass.train.samples import is_surely_finite
 
 if TYPE_CHECKING:
     from twopass.backends.llvm.memory import Region
@@ -130,10 +131,11 @@ class Resident:
         return State(self.params, self.optimizer)
 
     def first_not_finite(self) -> str | None:
-        """See `State`; one array is copied at a time."""
+        """See `State`; hardly ever is anything copied."""
         names = tree.flatten_with_paths(self.stand_ins()[0])
         with self.lock:
-            found = (not_finite(slot.read()) for slot in self._slots)
+            # The padding of a program's memory may hold anything.
+            found = (not is_surely_finite(slot.array) and not_finite(slot.read()) for slot in self._slots)
             return next((place(path) for (path, _), bad in zip(names, found, strict=False) if bad), None)
 
     def settled(self) -> State:
