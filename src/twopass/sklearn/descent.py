@@ -37,7 +37,7 @@ NOT_FINITE = (
 #: Steps that NumPy makes in the time in which one program is compiled, or is read from the cache.
 _STEPS_OF_A_PROGRAM = 60
 #: Operations in the largest product of a step for which a second thread pays, also where other programs want it.
-_WORTH_THREADS = 1e7
+_WORTH_THREADS = 2e6
 #: Steps of an epoch from which on a second thread is awake for so long that small steps gain by it, too.
 _MANY_STEPS = 500
 
