@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -262,3 +263,33 @@ def test_steps_that_call_numpy_are_not_made_in_place(captures: list[Any]) -> Non
     compiled = len(captures)
     trainer.fit(*line())
     assert len(captures) == compiled
+
+
+def test_what_is_saved_in_the_middle_goes_on_with_the_same_bits(tmp_path: Path) -> None:
+    x, y = two_moons()
+    whole, stopped = classifier(), classifier()
+    whole.fit(x, y, epochs=5, batch_size=33)
+
+    class Save(Callback):
+        def on_epoch_end(self, run: Run, record: Any) -> None:
+            if run.epoch == 2:
+                run.trainer.save(tmp_path / "model")
+
+    stopped.fit(x, y, epochs=3, batch_size=33, callbacks=[Save()])
+    again = Trainer.load(tmp_path / "model")
+    assert again.epoch == 2
+    again.fit(x, y, epochs=3, batch_size=33)
+    assert same_bits(again.params, whole.params)
+    assert same_bits(again.state.optimizer, whole.state.optimizer)
+
+
+def test_threads_do_not_change_the_bits() -> None:
+    x, y = np.random.default_rng(0).standard_normal((64, 300)), np.arange(64) % 3
+    found = []
+    for threads in (1, 2, 3):
+        net = nn.Sequential(nn.Dense(200, activation="relu"), nn.Dense(3))
+        trainer = Trainer(net, "softmax_cross_entropy", optim.Adam(0.01), seed=0, threads=threads, backend="llvm")
+        trainer.fit(x, y, epochs=2, batch_size=30)
+        found.append((trainer.params, trainer.state.optimizer))
+    assert same_bits(found[0], found[1])
+    assert same_bits(found[0], found[2])
