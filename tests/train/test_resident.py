@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -293,3 +296,37 @@ def test_threads_do_not_change_the_bits() -> None:
         found.append((trainer.params, trainer.state.optimizer))
     assert same_bits(found[0], found[1])
     assert same_bits(found[0], found[2])
+
+
+FORKS = """
+import os, signal, threading, time
+import numpy as np, twopass as tp
+
+net = tp.nn.Sequential(tp.nn.Dense(1024, activation="relu"), tp.nn.Dense(1024, activation="relu"), tp.nn.Dense(2))
+trainer = tp.Trainer(net, "softmax_cross_entropy", tp.optim.SGD(1e-3), seed=0, backend="llvm", threads=1)
+x, y = np.random.default_rng(0).standard_normal((20_000, 64), np.float32), np.arange(20_000) % 2
+trainer.fit(x[:2000], y[:2000], batch_size=200)
+thread = threading.Thread(target=trainer.fit, args=(x, y), kwargs={"batch_size": 200})
+thread.start()
+while type(trainer.live).__name__ != "Resident":
+    time.sleep(0.001)
+found = set()
+for _ in range(10):
+    child = os.fork()
+    if not child:
+        signal.alarm(20)  # a lock that is never given back
+        try:
+            os._exit(0 if np.isfinite(trainer.params[0]["weight"]).all() else 1)
+        except tp.errors.ArgumentError as error:
+            os._exit(2 if "in the middle of a step" in str(error) else 3)
+    found.add(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+thread.join()
+print(sorted(found))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_process_sees_whole_steps_or_is_told() -> None:
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKS], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() in ("[0, 2]", "[2]", "[0]")  # the last one if the fit was over too soon

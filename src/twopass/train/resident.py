@@ -7,13 +7,16 @@ it stays in one place, in the layout of the program, for as long as a fit goes o
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from twopass import tree
+from twopass.errors import ArgumentError, compose
 from twopass.train.parameters import State, not_finite, place, read_only
 from twopass.train.samples import is_surely_finite
 
@@ -53,6 +56,8 @@ class Resident:
         # A number in an optimizer's state becomes an array: to the compiler, Python's integers never change.
         self._slots = [_Slot(np.asarray(leaf)) for leaf in tree.leaves((state.params, state.optimizer))]
         self._params: Any = None
+        self._torn = False
+        _LIVING.add(self)
 
     def __reduce__(self) -> Any:
         return State, (self.params, self.optimizer)
@@ -88,12 +93,32 @@ class Resident:
                 trim()
         return [slot.array for slot in self._slots]
 
+    def _opened(self) -> threading.RLock:
+        """The lock, for who wants to read.
+
+        Raises
+        ------
+        ArgumentError
+            In a child process that was forked while a step was being made.
+        """
+        if self._torn:
+            what = "the trainer was in the middle of a step when this process was forked from another one"
+            raise ArgumentError(compose(what, instead="Fork between two fits, or keep trainer.params before."))
+        return self.lock
+
+    def after_fork(self) -> None:
+        """In a child process: nobody is there who would give the lock back."""
+        if self.lock.acquire(blocking=False):
+            self.lock.release()
+        else:
+            self.lock, self._torn = threading.RLock(), True
+
     # --- who looks at it ----------------------------------------------------------------------------------------------
 
     @property
     def params(self) -> Any:
         """The parameters as they are now: read-only arrays that stay as they are."""
-        with self.lock:
+        with self._opened():
             if self._params is None:
                 found = [slot.read() for slot in self._slots[: self._count]]
                 self._params = read_only(tree.unflatten(self._structures[0], found))
@@ -102,14 +127,14 @@ class Resident:
     @property
     def optimizer(self) -> Any:
         """A copy of the optimizer's state."""
-        with self.lock:
+        with self._opened():
             found = [slot.read() for slot in self._slots[self._count :]]
         return tree.unflatten(self._structures[1], found)
 
     @property
     def outline(self) -> Any:
         """The optimizer's state, whose large arrays are copied only if they are looked at."""
-        with self.lock:
+        with self._opened():
             found = [
                 slot.read() if slot.array.nbytes <= _SMALL else _Distant(self, number)
                 for number, slot in enumerate(self._slots[self._count :], self._count)
@@ -118,7 +143,7 @@ class Resident:
 
     def with_outline(self, outline: Any) -> Resident:
         """Take over what is new in an outline."""
-        with self.lock:
+        with self._opened():
             for number, leaf in enumerate(tree.leaves(outline), self._count):
                 if not isinstance(leaf, _Distant):
                     old = self._slots[number]
@@ -133,14 +158,14 @@ class Resident:
     def first_not_finite(self) -> str | None:
         """See `State`; hardly ever is anything copied."""
         names = tree.flatten_with_paths(self.stand_ins()[0])
-        with self.lock:
+        with self._opened():
             # The padding of a program's memory may hold anything.
             found = (not is_surely_finite(slot.array) and not_finite(slot.read()) for slot in self._slots)
             return next((place(path) for (path, _), bad in zip(names, found, strict=False) if bad), None)
 
     def settled(self) -> State:
         """The state as arrays, once nobody changes it any more: each array is given back when it has been copied."""
-        with self.lock:
+        with self._opened():
             for number, old in enumerate(self._slots):
                 self._slots[number] = _Slot(old.read())
                 old.give_back()
@@ -151,12 +176,24 @@ class Resident:
 
     def array(self, number: int) -> Array:
         """One of the arrays, as it is now."""
-        with self.lock:
+        with self._opened():
             return self._slots[number].read()
 
 
 #: What a trainer can have for a state.
 AnyState = State | Resident
+
+#: All there are, for the child of a fork.
+_LIVING: weakref.WeakSet[Resident] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for state in list(_LIVING):
+        state.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Slot(NamedTuple):
