@@ -194,6 +194,13 @@ def test_examples_of_huge_arrays_take_no_memory():
     assert types == [((1100, 1100), np.float32)] * 3 + [((1100,), np.float32)]
 
 
+@pytest.mark.parametrize("name", ["cholesky", "inv", "det", "slogdet", "qr", "eigvalsh"])
+def test_examples_of_huge_matrices_can_be_factored(name):
+    huge = np.broadcast_to(np.zeros(()), (1050, 1050))
+    graph, _ = capture(lambda x: getattr(np.linalg, name)(x @ x.T + np.ones(1050)), (huge,))
+    assert all(node.dtype == np.float64 for node in graph.outputs)
+
+
 def test_the_users_floating_point_checks_do_not_see_examples():
     def f(x):
         with np.errstate(all="raise"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from twopass.data.deciding import FEW_ROWS
+
 __all__ = ["Settings", "for_dataset", "for_table"]
 
 Schedule = Literal["one-cycle", "constant"]
@@ -69,7 +71,7 @@ def for_table(n_rows: int) -> Settings:
     """
     sizes: list[tuple[float, str, float, int, int]] = [
         # rows below, hidden layers, dropout, epochs, batch size
-        (2_000, "64,64", 0.3, 100, 32),
+        (FEW_ROWS, "64,64", 0.3, 100, 32),
         (10_000, "128,128", 0.1, 80, 64),
         (30_000, "256,256,256", 0.15, 60, 256),
         (100_000, "256,256,256", 0.1, 30, 256),
@@ -79,4 +81,4 @@ def for_table(n_rows: int) -> Settings:
     _, hidden, dropout, epochs, batch_size = next(row for row in sizes if n_rows < row[0])
     patience = max(3, epochs // 3)
     found = Settings(hidden, "gelu", dropout, "adamw", 0.003, "one-cycle", epochs, batch_size, patience)
-    return dataclasses.replace(found, members=5, weight_decay=1.0) if n_rows < 2_000 else found
+    return dataclasses.replace(found, members=5, weight_decay=1.0) if n_rows < FEW_ROWS else found

@@ -13,15 +13,13 @@ from twopass import data
 from twopass.cli.display import download_progress, notes
 from twopass.data import Dataset, Encoder, Prepared, TableFile
 from twopass.data.dataset import Task
+from twopass.data.preparing import VALIDATION
 from twopass.errors import ArgumentError, DataError, compose, unknown_name
 
-__all__ = ["VALIDATION", "Choice", "Samples", "encode", "open_rows", "prepare_file", "read_samples"]
+__all__ = ["Choice", "Samples", "encode", "open_rows", "prepare_file", "read_samples"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Part = tuple[Array, Array]
-
-#: The share of the rows to validate on, where nobody says which.
-VALIDATION = 0.1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -20,7 +20,8 @@ from twopass.cli.display import notes
 from twopass.cli.page import check_page, write_page
 from twopass.cli.report import Outcome, show_columns, show_next, show_outcome, show_plan
 from twopass.cli.settings import Settings, for_dataset, for_table
-from twopass.cli.source import VALIDATION, Choice, Samples, prepare_file, read_samples
+from twopass.cli.source import Choice, Samples, prepare_file, read_samples
+from twopass.data.preparing import VALIDATION
 from twopass.errors import ArgumentError, compose
 from twopass.io import check_destination
 from twopass.train import EarlyStopping, Progress, Trainer

@@ -19,10 +19,11 @@ from twopass.data.tables import Array, Table
 from twopass.data.targets import Number, Target, infer_classes, infer_task
 from twopass.errors import DataError, compose
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["VALIDATION", "Prepared", "prepare"]
 
 _FEWEST_ROWS = 10
-_VALIDATION = 0.1  # of the rows that remain
+#: The share of the rows beside the test that are validated on, where nobody says which.
+VALIDATION = 0.1
 _TOO_FAR = 1e9
 _LARGEST = 1 << 31  # bytes of inputs that are kept in memory
 _BUDGET = 1 << 29  # bytes that the inputs of all rows may take
@@ -198,7 +199,7 @@ def _split(
 ) -> tuple[Array, Array, Array]:
     rest, y, held, _ = split(kept, targets, test, seed=seed, stratify=stratify)
     if validation == "auto":
-        validation = None if len(rest) < FEW_ROWS else _VALIDATION
+        validation = None if len(rest) < FEW_ROWS else VALIDATION
     if validation is None:
         return rest, rest[:0], held
     train, _, watched, _ = split(rest, y, validation, seed=seed, stratify=stratify)
@@ -230,7 +231,7 @@ def _with_intervals(features: list[Column], sample: Table, n_rows: int) -> list[
 
 
 def _intervals(n_rows: int) -> int:
-    return 0 if n_rows < 2000 else 8 if n_rows < 10_000 else 16
+    return 0 if n_rows < FEW_ROWS else 8 if n_rows < 10_000 else 16
 
 
 def _cut(feature: Quantity, sample: Table, count: int) -> Quantity:

@@ -246,7 +246,7 @@ class _Loop:
             if first_not_finite(step.state.params):
                 step = last  # the step that made them so is the one to explain
         if self.steps.in_place and step.state.first_not_finite():
-            why = "The step before had a finite loss, and a gradient or an update that is not"
+            why = "A step with a finite loss had a gradient or an update that is not finite."
             instead = (
                 "So large a network is changed in place, and its weights cannot be brought back: go on from a saved "
                 "model. The same training on the backend 'numpy' names the operation."

@@ -78,7 +78,8 @@ class EarlyStopping(Callback):
 class NaNStop(Callback):
     """Stop, instead of raising `NotFiniteError`, when the loss or a parameter is no number any more.
 
-    The trainer keeps the weights of the last finite loss; the epoch in which it happened is not counted.
+    The trainer keeps the weights that it would have after the error (see `Trainer.fit`); the epoch in which it happened
+    is not counted.
 
     Attributes
     ----------
